@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Cameras, poses, radar points, rasters and the frame of sensor data that holds them (NumPy)."""
+
+from xd_rcdepth_ros.geometry.camera import PinholeCamera
+from xd_rcdepth_ros.geometry.frame import DepthResult, LidarSweep, RadarSweep, SensorFrame
+from xd_rcdepth_ros.geometry.pose import PoseTrack, RigidTransform
+from xd_rcdepth_ros.geometry.radar import RadarPoints
+from xd_rcdepth_ros.geometry.rasterize import (
+    RADAR_CHANNELS,
+    RadarRaster,
+    rasterize_depth,
+    rasterize_radar,
+)
+
+__all__ = [
+    "RADAR_CHANNELS",
+    "DepthResult",
+    "LidarSweep",
+    "PinholeCamera",
+    "PoseTrack",
+    "RadarPoints",
+    "RadarRaster",
+    "RadarSweep",
+    "RigidTransform",
+    "SensorFrame",
+    "rasterize_depth",
+    "rasterize_radar",
+]

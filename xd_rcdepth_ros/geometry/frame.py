@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: Apache-2.0
+"""SensorFrame goes into the method, DepthResult comes out: the one currency of all rooms.
+
+Every geometric change (resize, crop, pad, flip) is one method here that moves the image, the
+intrinsics, the radar, the lidar and the exact depth together. Nobody else scales a K.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from xd_rcdepth_ros.errors import GeometryError
+from xd_rcdepth_ros.geometry.camera import PinholeCamera
+from xd_rcdepth_ros.geometry.pose import RigidTransform
+from xd_rcdepth_ros.geometry.radar import RadarPoints
+from xd_rcdepth_ros.geometry.rasterize import RadarRaster, rasterize_depth, rasterize_radar
+
+_MIRROR_CAMERA = np.diag([-1.0, 1.0, 1.0])  # camera x points right
+_MIRROR_SENSOR = np.diag([1.0, -1.0, 1.0])  # radar and lidar y points left
+
+
+def _mirrored_transform(camera_from_sensor: RigidTransform) -> RigidTransform:
+    return RigidTransform(
+        _MIRROR_CAMERA @ camera_from_sensor.rotation @ _MIRROR_SENSOR,
+        _MIRROR_CAMERA @ camera_from_sensor.translation_m,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class RadarSweep:
+    """One radar sweep and how it lies to the camera.
+
+    Attributes:
+        points: Returns in the radar's frame.
+        camera_from_radar: Transform from the radar's frame at the sweep's stamp to the camera's
+            frame at the image's stamp (ego motion included where it is known).
+        stamp_ns: Stamp of the sweep, nanoseconds.
+        name: Which radar, such as ``front``.
+        ego_motion: True if the transform includes the motion between the two stamps.
+    """
+
+    points: RadarPoints
+    camera_from_radar: RigidTransform
+    stamp_ns: int = 0
+    name: str = "front"
+    ego_motion: bool = False
+
+    def flip(self) -> RadarSweep:
+        """Return the sweep of the world mirrored left to right."""
+        transform = _mirrored_transform(self.camera_from_radar)
+        return replace(self, points=self.points.mirrored(), camera_from_radar=transform)
+
+
+@dataclass(frozen=True, eq=False)
+class LidarSweep:
+    """One lidar sweep, used as ground truth only.
+
+    Attributes:
+        points_m: (N, 3) float32, metres, lidar frame.
+        camera_from_lidar: Transform to the camera's frame at the image's stamp.
+        stamp_ns: Stamp of the sweep, nanoseconds.
+    """
+
+    points_m: NDArray[np.float32]
+    camera_from_lidar: RigidTransform
+    stamp_ns: int = 0
+
+    def flip(self) -> LidarSweep:
+        """Return the sweep of the world mirrored left to right."""
+        transform = _mirrored_transform(self.camera_from_lidar)
+        points = self.points_m * np.array([1, -1, 1], np.float32)
+        return replace(self, points_m=points, camera_from_lidar=transform)
+
+
+@dataclass(frozen=True, eq=False)
+class SensorFrame:
+    """One image with the radar (and lidar) that belongs to it.
+
+    Attributes:
+        image: (H, W, 3) uint8, RGB, rectified.
+        camera: Intrinsics of that image.
+        radar: Sweeps, newest first.
+        stamp_ns: Stamp of the image, nanoseconds.
+        lidar: Lidar sweep nearest in time, if any.
+        depth_m: (H, W) float32 exact or dense reference depth, metres, NaN where unknown, if any.
+        name: Where the frame came from, for people.
+        tags: Free properties of the frame: ``night``, ``rain``, ``keyframe``, ...
+    """
+
+    image: NDArray[np.uint8]
+    camera: PinholeCamera
+    radar: tuple[RadarSweep, ...] = ()
+    stamp_ns: int = 0
+    lidar: LidarSweep | None = None
+    depth_m: NDArray[np.float32] | None = None
+    name: str = ""
+    tags: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        expected = (self.camera.height, self.camera.width, 3)
+        if self.image.shape != expected or self.image.dtype != np.uint8:
+            raise GeometryError(
+                f"image is {self.image.shape} {self.image.dtype}, but its camera says {expected} "
+                "uint8 RGB. Image and camera_info must belong together."
+            )
+        if self.depth_m is not None and self.depth_m.shape != expected[:2]:
+            raise GeometryError(f"depth is {self.depth_m.shape}; expected {expected[:2]}.")
+
+    def radar_raster(self, min_depth_m: float = 1.0) -> RadarRaster:
+        """Draw the radar sweeps onto the image's pixel grid."""
+        return rasterize_radar(self.radar, self.camera, min_depth_m)
+
+    def lidar_depth(self, min_depth_m: float = 1.0) -> NDArray[np.float32]:
+        """Return the single-sweep lidar depth map (H, W) float32, metres, NaN where unknown."""
+        if self.lidar is None:
+            return np.full(self.image.shape[:2], np.nan, np.float32)
+        points = self.lidar.camera_from_lidar.apply(self.lidar.points_m)
+        return rasterize_depth(points, self.camera, min_depth_m)
+
+    def resize(self, width: int, height: int) -> SensorFrame:
+        """Return the frame with its image at width x height pixels."""
+        smaller = width * height < self.camera.width * self.camera.height
+        image = cv2.resize(
+            self.image,
+            (width, height),
+            interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR,
+        )
+        depth = self.depth_m
+        if depth is not None:  # depth must not be averaged across edges
+            depth = cv2.resize(depth, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
+        return replace(self, image=image, camera=self.camera.resize(width, height), depth_m=depth)
+
+    def crop(self, left: int, top: int, width: int, height: int) -> SensorFrame:
+        """Return the part of the frame that starts at pixel (left, top)."""
+        camera = self.camera.crop(left, top, width, height)
+        part = np.s_[top : top + height, left : left + width]
+        depth = None if self.depth_m is None else self.depth_m[part]
+        return replace(self, image=self.image[part], camera=camera, depth_m=depth)
+
+    def pad(self, left: int, top: int, right: int, bottom: int) -> SensorFrame:
+        """Return the frame with black pixels (depth: NaN) added on each side."""
+        camera = self.camera.pad(left, top, right, bottom)
+        sides = ((top, bottom), (left, right))
+        image = np.pad(self.image, (*sides, (0, 0)))
+        depth = self.depth_m
+        if depth is not None:
+            depth = np.pad(depth, sides, constant_values=np.nan)
+        return replace(self, image=image, camera=camera, depth_m=depth)
+
+    def flip(self) -> SensorFrame:
+        """Return the frame of the world mirrored left to right, lateral velocities included."""
+        return replace(
+            self,
+            image=np.ascontiguousarray(self.image[:, ::-1]),
+            camera=self.camera.flip(),
+            radar=tuple(sweep.flip() for sweep in self.radar),
+            lidar=None if self.lidar is None else self.lidar.flip(),
+            depth_m=None if self.depth_m is None else self.depth_m[:, ::-1].copy(),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class DepthResult:
+    """What the method says about one frame.
+
+    Attributes:
+        depth_m: (h, w) float32, metres along the optical axis; NaN invalid, -Inf too near, +Inf
+            too far (REP-117).
+        camera: Intrinsics of ``depth_m``; same optical frame as the image.
+        stamp_ns: Stamp of the image, nanoseconds.
+        radar: Radar returns as they were drawn for the network.
+        saliency: (h, w) float32 in [0, 1], if it was asked for.
+        timings_ms: Milliseconds by stage.
+        flags: Conditions worth telling: ``no_radar``, ``static_extrinsics``, ...
+    """
+
+    depth_m: NDArray[np.float32]
+    camera: PinholeCamera
+    stamp_ns: int
+    radar: RadarRaster
+    saliency: NDArray[np.float32] | None = None
+    timings_ms: Mapping[str, float] = field(default_factory=dict)
+    flags: frozenset[str] = frozenset()
