@@ -3,6 +3,7 @@
 
 from xd_rcdepth_ros.geometry.camera import PinholeCamera
 from xd_rcdepth_ros.geometry.frame import DepthResult, LidarSweep, RadarSweep, SensorFrame
+from xd_rcdepth_ros.geometry.grid import NetworkGrid
 from xd_rcdepth_ros.geometry.pose import PoseTrack, RigidTransform
 from xd_rcdepth_ros.geometry.radar import RadarPoints
 from xd_rcdepth_ros.geometry.rasterize import (
@@ -16,6 +17,7 @@ __all__ = [
     "RADAR_CHANNELS",
     "DepthResult",
     "LidarSweep",
+    "NetworkGrid",
     "PinholeCamera",
     "PoseTrack",
     "RadarPoints",

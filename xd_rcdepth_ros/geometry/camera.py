@@ -44,7 +44,7 @@ class PinholeCamera:
     width: int
     height: int
     k: FloatArray
-    p: FloatArray = field(default=None)  # type: ignore[assignment]
+    p: FloatArray = field(default=None)  # type: ignore[arg-type,assignment]
     distortion: tuple[float, ...] = ()
     distortion_model: str = "plumb_bob"
     frame_id: str = ""
@@ -116,7 +116,8 @@ class PinholeCamera:
         uv = np.asarray(uv_px, dtype=np.float64)
         depth = np.asarray(depth_m, dtype=np.float64)
         homogeneous = np.concatenate([uv, np.ones((len(uv), 1))], axis=1) * depth[:, None]
-        return np.linalg.solve(self.p[:, :3], (homogeneous - self.p[:, 3]).T).T
+        points = np.linalg.solve(self.p[:, :3], (homogeneous - self.p[:, 3]).T).T
+        return np.asarray(points, np.float64)
 
     def resize(self, width: int, height: int) -> PinholeCamera:
         """Return the camera of the image resized to width x height pixels."""

@@ -132,8 +132,12 @@ class SensorFrame:
         )
         depth = self.depth_m
         if depth is not None:  # depth must not be averaged across edges
-            depth = cv2.resize(depth, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
-        return replace(self, image=image, camera=self.camera.resize(width, height), depth_m=depth)
+            depth = np.asarray(
+                cv2.resize(depth, (width, height), interpolation=cv2.INTER_NEAREST_EXACT),
+                np.float32,
+            )
+        camera = self.camera.resize(width, height)
+        return replace(self, image=np.asarray(image, np.uint8), camera=camera, depth_m=depth)
 
     def crop(self, left: int, top: int, width: int, height: int) -> SensorFrame:
         """Return the part of the frame that starts at pixel (left, top)."""

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The XD-RCDepth student: two MobileNetV2 encoders, FiLM at five scales, a point-wise DASPP decoder.
+
+What is public of the architecture: both encoders, one FiLM block at each of five scales, DASPP
+blocks made point-wise, about 8.89 M parameters (29.7 % fewer than LiRCDepth). Decoder widths, the
+place of DASPP and the head are this project's own choices.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from xd_rcdepth_ros.network.daspp import PointwiseDASPP, separable_conv
+from xd_rcdepth_ros.network.film import FiLM
+from xd_rcdepth_ros.network.mobilenet import TAP_CHANNELS, MobileNetV2Encoder
+
+STRIDE = 32
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class StudentConfig:
+    """What defines a student.
+
+    Attributes:
+        max_depth_m: Depth at the upper end of the sigmoid, metres.
+        radar_channels: Channels of the radar raster; 4: depth, RCS, vx, vy.
+        radar_scale: Factor for each radar channel before the network.
+        film_pooled: FiLM from pooled instead of spatial radar features.
+        decoder_channels: Widths at strides 16, 8, 4, 2.
+        daspp_growth: Channels that each DASPP branch adds.
+        daspp_dilations: Dilations of the DASPP branches.
+    """
+
+    max_depth_m: float = 100.0
+    radar_channels: int = 4
+    radar_scale: tuple[float, ...] = (1 / 50, 1 / 50, 1 / 10, 1 / 10)
+    film_pooled: bool = False
+    decoder_channels: tuple[int, ...] = (384, 128, 64, 32)
+    daspp_growth: int = 64
+    daspp_dilations: tuple[int, ...] = (3, 6, 12, 18, 24)
+
+
+class UpBlock(nn.Module):
+    """Nearest x2, separable convolution, concatenation with the skip, separable convolution."""
+
+    def __init__(self, inputs: int, skip: int, outputs: int) -> None:
+        super().__init__()
+        self.reduce = separable_conv(inputs, outputs)
+        self.fuse = separable_conv(outputs + skip, outputs)
+
+    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
+        """Map (B, inputs, H, W) and (B, skip, 2H, 2W) to (B, outputs, 2H, 2W)."""
+        x = functional.interpolate(x, scale_factor=2.0, mode="nearest")
+        return self.fuse(torch.cat([self.reduce(x), skip], dim=1))
+
+
+class Student(nn.Module):
+    """Metric depth from an image and a radar raster.
+
+    Physical units go in and come out: normalisation is part of the network.
+
+    Args:
+        config: Architecture; saved with the weights.
+    """
+
+    def __init__(self, config: StudentConfig | None = None) -> None:
+        super().__init__()
+        self.config = config = config or StudentConfig()
+        # Constants of the graph, not weights: they follow the device but are not saved.
+        for name, values in (
+            ("image_mean", IMAGENET_MEAN),
+            ("image_std", IMAGENET_STD),
+            ("radar_scale", config.radar_scale),
+        ):
+            self.register_buffer(name, torch.tensor(values).view(1, -1, 1, 1), persistent=False)
+        self.image_encoder = MobileNetV2Encoder()
+        self.radar_stem = nn.Sequential(
+            nn.Conv2d(config.radar_channels, 3, 3, 1, 1, bias=False), nn.ReLU()
+        )
+        self.radar_encoder = MobileNetV2Encoder()
+        self.fusions = nn.ModuleList(FiLM(c, c, config.film_pooled) for c in TAP_CHANNELS)
+        skips = TAP_CHANNELS[-2::-1]  # strides 16, 8, 4, 2
+        inputs = (TAP_CHANNELS[-1], *config.decoder_channels[:-1])
+        self.ups = nn.ModuleList(
+            UpBlock(i, s, o) for i, s, o in zip(inputs, skips, config.decoder_channels, strict=True)
+        )
+        self.daspp = PointwiseDASPP(
+            config.decoder_channels[1], config.daspp_growth, config.daspp_dilations
+        )
+        self.head = nn.Conv2d(config.decoder_channels[-1], 1, 3, 1, 1)
+
+    def forward(self, image: Tensor, radar: Tensor) -> Tensor:
+        """Estimate depth.
+
+        Args:
+            image: (B, 3, H, W) float in [0, 1], RGB; H and W multiples of 32.
+            radar: (B, C, H, W) float raster: depth m, RCS dBsm, vx m/s, vy m/s; 0 where none.
+
+        Returns:
+            (B, 1, H, W) float, metres along the optical axis, in (0, max_depth_m).
+        """
+        radar = self.radar_stem(radar * self.radar_scale)
+        x, *skips = reversed(self.fuse((image - self.image_mean) / self.image_std, radar))
+        for up, skip in zip(self.ups[:2], skips[:2], strict=True):
+            x = up(x, skip)
+        x = self.daspp(x)  # at stride 8
+        for up, skip in zip(self.ups[2:], skips[2:], strict=True):
+            x = up(x, skip)
+        logits = functional.interpolate(
+            self.head(x), scale_factor=2.0, mode="bilinear", align_corners=False
+        )
+        return self.config.max_depth_m * torch.sigmoid(logits)
+
+    def fuse(self, image: Tensor, radar: Tensor) -> list[Tensor]:
+        """Return the five fused maps, finest first, of a normalised image and the radar's stem."""
+        pairs = zip(self.image_encoder(image), self.radar_encoder(radar), strict=True)
+        return [film(i, r) for film, (i, r) in zip(self.fusions, pairs, strict=True)]
