@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Images between ROS messages and the arrays of OpenCV."""
+
+from cv_bridge.core import CvBridge
+from cv_bridge.encodings import CvBridgeError
+
+__all__ = ["CvBridge", "CvBridgeError"]
