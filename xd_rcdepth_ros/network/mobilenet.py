@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """MobileNetV2 (Sandler et al., CVPR 2018) as a five-scale encoder.
 
-Layers carry the widespread flat names (``features.3.conv.0`` is a convolution, ``features.3.conv.1``
-its batch normalisation), so public ImageNet weights load as they are; torchvision's nested names
-(``features.3.conv.0.0``) are understood too.
+Layers carry the widespread flat names (``features.3.conv.0`` is a convolution and
+``features.3.conv.1`` its batch normalisation), so public ImageNet weights load as they are;
+torchvision's nested names (``features.3.conv.0.0``) are understood too.
 """
 
 from __future__ import annotations

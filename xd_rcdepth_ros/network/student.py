@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The XD-RCDepth student: two MobileNetV2 encoders, FiLM at five scales, a point-wise DASPP decoder.
+"""The XD-RCDepth student: two MobileNetV2 encoders, FiLM at five scales, point-wise DASPP decoder.
 
 What is public of the architecture: both encoders, one FiLM block at each of five scales, DASPP
 blocks made point-wise, about 8.89 M parameters (29.7 % fewer than LiRCDepth). Decoder widths, the
@@ -69,6 +69,10 @@ class Student(nn.Module):
         config: Architecture; saved with the weights.
     """
 
+    image_mean: Tensor
+    image_std: Tensor
+    radar_scale: Tensor
+
     def __init__(self, config: StudentConfig | None = None) -> None:
         super().__init__()
         self.config = config = config or StudentConfig()
@@ -105,12 +109,23 @@ class Student(nn.Module):
         Returns:
             (B, 1, H, W) float, metres along the optical axis, in (0, max_depth_m).
         """
-        radar = self.radar_stem(radar * self.radar_scale)
-        x, *skips = reversed(self.fuse((image - self.image_mean) / self.image_std, radar))
+        return self.decode(*self.encode(image, radar))
+
+    def encode(self, image: Tensor, radar: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Run the network up to the output of its DASPP block: the place of its saliency maps.
+
+        Returns:
+            The DASPP output (B, decoder_channels[1], H/8, W/8), and the fused maps at strides 4
+            and 2 that :meth:`decode` needs besides.
+        """
+        x, *skips = reversed(self.fuse(image, radar))
         for up, skip in zip(self.ups[:2], skips[:2], strict=True):
             x = up(x, skip)
-        x = self.daspp(x)  # at stride 8
-        for up, skip in zip(self.ups[2:], skips[2:], strict=True):
+        return self.daspp(x), skips[2:]
+
+    def decode(self, x: Tensor, skips: list[Tensor]) -> Tensor:
+        """Return the depth (B, 1, H, W), metres, from what :meth:`encode` returned."""
+        for up, skip in zip(self.ups[2:], skips, strict=True):
             x = up(x, skip)
         logits = functional.interpolate(
             self.head(x), scale_factor=2.0, mode="bilinear", align_corners=False
@@ -118,6 +133,8 @@ class Student(nn.Module):
         return self.config.max_depth_m * torch.sigmoid(logits)
 
     def fuse(self, image: Tensor, radar: Tensor) -> list[Tensor]:
-        """Return the five fused maps, finest first, of a normalised image and the radar's stem."""
+        """Return the five fused maps, finest first, of an image and a radar raster."""
+        radar = self.radar_stem(radar * self.radar_scale)
+        image = (image - self.image_mean) / self.image_std
         pairs = zip(self.image_encoder(image), self.radar_encoder(radar), strict=True)
         return [film(i, r) for film, (i, r) in zip(self.fusions, pairs, strict=True)]

@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a SensorFrame to a DepthResult, and pictures of both."""
+
+from xd_rcdepth_ros.inference.estimator import DepthEstimator, ModelInfo
+from xd_rcdepth_ros.inference.overlay import colorize_depth, draw_radar, overlay_heatmap
+
+__all__ = ["DepthEstimator", "ModelInfo", "colorize_depth", "draw_radar", "overlay_heatmap"]
