@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where frames went, how long they took, and complaints said once: plain Python, thread-safe."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class LedgerState:
+    """Counters of a ledger at one moment.
+
+    Attributes:
+        frames_in: Images received.
+        frames_out: Depth images published.
+        drops: Images that did not become depth, by reason.
+        events: Other things worth counting, such as unusable clouds, by name.
+    """
+
+    frames_in: int
+    frames_out: int
+    drops: dict[str, int]
+    events: dict[str, int]
+
+    @property
+    def in_flight(self) -> int:
+        """Images still waiting or being worked on; 0 at any quiet moment."""
+        return self.frames_in - self.frames_out - sum(self.drops.values())
+
+
+class FrameLedger:
+    """Accounts for every image: frames_in = frames_out + sum of drops + in flight."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.reset()
+
+    def reset(self) -> None:
+        """Set all counters to zero."""
+        with self._lock:
+            self._in = self._out = 0
+            self._drops: Counter[str] = Counter()
+            self._events: Counter[str] = Counter()
+
+    def received(self) -> None:
+        """Count an image that came in."""
+        with self._lock:
+            self._in += 1
+
+    def published(self) -> None:
+        """Count a depth image that went out."""
+        with self._lock:
+            self._out += 1
+
+    def dropped(self, reason: str) -> None:
+        """Count an image that will not become depth."""
+        with self._lock:
+            self._drops[reason] += 1
+
+    def event(self, name: str, count: int = 1) -> None:
+        """Count something else."""
+        with self._lock:
+            self._events[name] += count
+
+    def state(self) -> LedgerState:
+        """Return all counters, taken at one moment."""
+        with self._lock:
+            return LedgerState(self._in, self._out, dict(self._drops), dict(self._events))
+
+
+class Recent:
+    """The last values of a quantity, for percentiles and rates.
+
+    Args:
+        size: How many values are kept.
+    """
+
+    def __init__(self, size: int = 200) -> None:
+        self._lock = threading.Lock()
+        self._values: deque[float] = deque(maxlen=size)
+
+    def add(self, value: float) -> None:
+        """Take one value in."""
+        with self._lock:
+            self._values.append(value)
+
+    def clear(self) -> None:
+        """Forget all values."""
+        with self._lock:
+            self._values.clear()
+
+    def percentile(self, percent: float) -> float:
+        """Return a percentile of the values kept, NaN if there are none."""
+        with self._lock:
+            values = list(self._values)
+        return float(np.percentile(values, percent)) if values else float("nan")
+
+    def rate_hz(self, now_s: float, span_s: float = 5.0) -> float:
+        """Return how many of the values, taken as times in seconds, fall into the last span."""
+        with self._lock:
+            recent = [t for t in self._values if now_s - t <= span_s]
+        return len(recent) / span_s
+
+
+class Complaints:
+    """Says each complaint once, then at most once a period, with how often it came meanwhile.
+
+    Args:
+        say: Takes (level, text); level is ``warning`` or ``error``.
+        period_s: Shortest time between two sayings of one complaint, seconds.
+        clock: Returns seconds; never goes back.
+    """
+
+    def __init__(
+        self,
+        say: Callable[[str, str], None],
+        period_s: float = 10.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._say, self._period_s, self._clock = say, period_s, clock
+        self._lock = threading.Lock()
+        self._last_s: dict[str, float] = {}
+        self._held_back: Counter[str] = Counter()
+
+    def __call__(self, cause: str, text: str, level: str = "warning") -> None:
+        """Say a text unless its cause was complained of a short while ago."""
+        now_s = self._clock()
+        with self._lock:
+            last_s = self._last_s.get(cause)
+            if last_s is not None and now_s - last_s < self._period_s:
+                self._held_back[cause] += 1
+                return
+            if len(self._last_s) > 500:  # causes may carry names that others choose
+                self._last_s.clear()
+                self._held_back.clear()
+            self._last_s[cause] = now_s
+            more = self._held_back.pop(cause, 0)
+        self._say(level, f"{text} ({more} more since)" if more else text)
