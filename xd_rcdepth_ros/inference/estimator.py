@@ -89,8 +89,9 @@ class DepthEstimator:
         self.info = info
         self._device = torch.device(info.device)
         self._size = network_size
-        layout = torch.channels_last
-        self._model = model.eval().requires_grad_(False).to(self._device, memory_format=layout)
+        model = model.eval().requires_grad_(False).to(self._device)
+        # mypy's stubs lack the overload that takes a memory format alone.
+        self._model: Student = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @classmethod
     def load(
@@ -222,8 +223,10 @@ class DepthEstimator:
             cam = grad_cam(activation, scalar(self._model.decode(activation, skips).float()))
         size = (grid.height, grid.width)
         cam = torch.nn.functional.interpolate(cam, size=size, mode="bilinear", align_corners=False)
-        heat = cam[0, 0].cpu().numpy()
-        return np.nan_to_num(grid.to_image(heat, frame.camera.width, frame.camera.height))
+        heat = cam[0, 0].detach().cpu().numpy()
+        heat = np.nan_to_num(grid.to_image(heat, frame.camera.width, frame.camera.height))
+        # The strongest place may lie in the padding; the scale is that of the image itself.
+        return heat / max(float(heat.max()), 1e-8)
 
     def describe(self) -> Mapping[str, Any]:
         """Return the identity of what runs, for logs and diagnostics."""

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""xd-rcdepth describe: parameters, compute, inputs and licence of a model or architecture."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+import typer
+from rich.console import Console
+from rich.table import Table
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from xd_rcdepth_ros.network import Student, file_sha256, load_checkpoint
+
+app = typer.Typer(add_completion=False)
+HEIGHT, WIDTH = 352, 704
+
+
+def count_gmac(model: nn.Module, height: int = HEIGHT, width: int = WIDTH) -> float:
+    """Return the multiply-accumulate operations of one image, in thousand millions."""
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        model.eval()(torch.zeros(1, 3, height, width), torch.zeros(1, 4, height, width))
+    return counter.get_total_flops() / 2e9  # one multiply-accumulate counts as two operations
+
+
+def describe_architecture(model: nn.Module) -> dict[str, Any]:
+    """Return parameter count and compute of a network."""
+    parameters = sum(p.numel() for p in model.parameters())
+    return {"parameters": parameters, f"gmac_{HEIGHT}x{WIDTH}": round(count_gmac(model), 4)}
+
+
+@app.command()
+def describe(
+    model: Annotated[
+        Path | None, typer.Option(help="Model file; without it the architecture's defaults.")
+    ] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write the figures to this file.")
+    ] = None,
+) -> None:
+    """Show parameters, compute, inputs and licence of a model or architecture."""
+    result: dict[str, Any] = {}
+    if model is None:
+        result["student"] = describe_architecture(Student())
+    else:
+        network, header = load_checkpoint(model)
+        result["student"] = describe_architecture(network)
+        result["file"] = {"name": model.name, "sha256": file_sha256(model), **asdict(header)}
+        result["file"].pop("row_median_depth_m")
+    table = Table("what", "value", title="xd-rcdepth")
+    for part, values in result.items():
+        for key, value in values.items():
+            text = f"{value:,}" if isinstance(value, int) else str(value)
+            table.add_row(f"{part}.{key}", text)
+    Console().print(table)
+    if json_file is not None:
+        json_file.parent.mkdir(parents=True, exist_ok=True)
+        json_file.write_text(json.dumps(result, indent=1) + "\n")

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""xd-rcdepth <verb>: looks up the verb's file, and turns errors into exit statuses.
+
+Exit status: 0 done, 1 failed (the reason is on standard error), 2 bad usage.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+import typer
+from rich.console import Console
+
+from xd_rcdepth_ros import __version__
+from xd_rcdepth_ros.errors import XDRCDepthError
+
+# A verb's module has its name and holds `app`, a typer application. It is imported only when the
+# verb is called, so that `--help` does not wait for torch.
+VERBS = {
+    "convert": "nuScenes, ZJU-4DRadarCam or Astyx to rosbag2",
+    "describe": "parameters, compute, inputs and licence of a model",
+    "simulate": "write a synthetic drive with exact depth as rosbag2",
+}
+
+
+def usage() -> str:
+    """Return the help text of the command."""
+    width = max(map(len, VERBS))
+    lines = [f"  {verb:<{width}}  {text}" for verb, text in VERBS.items()]
+    return "\n".join(
+        [
+            f"xd-rcdepth {__version__}: metric depth from one camera and automotive radar.",
+            "",
+            "Usage: xd-rcdepth <verb> [options]      xd-rcdepth <verb> --help",
+            "",
+            *lines,
+        ]
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb.
+
+    Args:
+        arguments: Command line without the program's name; None takes it from the process.
+
+    Returns:
+        The exit status.
+    """
+    verb, *rest = [*(sys.argv[1:] if arguments is None else arguments), ""]
+    rest = rest[:-1] if rest else rest
+    output, errors = Console(highlight=False), Console(stderr=True, highlight=False)
+    if verb in ("", "-h", "--help"):
+        output.print(usage(), markup=False)
+        return 0 if verb else 2
+    if verb == "--version":
+        output.print(__version__)
+        return 0
+    if verb not in VERBS:
+        errors.print(f"xd-rcdepth: no verb {verb!r}; there are {', '.join(VERBS)}.", markup=False)
+        return 2
+    app: typer.Typer = importlib.import_module(f"xd_rcdepth_ros.cli.{verb}").app
+    try:
+        app(rest, prog_name=f"xd-rcdepth {verb}")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 1
+    except XDRCDepthError as error:
+        errors.print(f"xd-rcdepth {verb}: {error}", markup=False, soft_wrap=True)
+        return 1
+    except KeyboardInterrupt:
+        errors.print(f"xd-rcdepth {verb}: interrupted", markup=False)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
