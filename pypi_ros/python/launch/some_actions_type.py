@@ -8,5 +8,5 @@ from collections.abc import Iterable
 
 from .action import Action
 
-SomeActionsType = Union[Action, Iterable[Action]]
+SomeActionsType = Action | Iterable[Action]
 SomeActionsType_types_tuple = (Action, collections.abc.Iterable)

@@ -8,5 +8,5 @@ from collections.abc import Iterable
 
 from .launch_description_entity import LaunchDescriptionEntity
 
-SomeEntitiesType = Union[LaunchDescriptionEntity, Iterable[LaunchDescriptionEntity]]
+SomeEntitiesType = LaunchDescriptionEntity | Iterable[LaunchDescriptionEntity]
 SomeEntitiesType_types_tuple = (LaunchDescriptionEntity, collections.abc.Iterable)

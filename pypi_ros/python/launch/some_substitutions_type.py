@@ -9,5 +9,5 @@ from pathlib import Path
 
 from .substitution import Substitution
 
-SomeSubstitutionsType = Union[str, Path, Substitution, Iterable[str | Path | Substitution]]
+SomeSubstitutionsType = str | Path | Substitution | Iterable[str | Path | Substitution]
 SomeSubstitutionsType_types_tuple = (str, Path, Substitution, collections.abc.Iterable)
