@@ -163,9 +163,9 @@ def main() -> None:
     parser.add_argument("--encoder-weights", type=Path, required=True)
     parser.add_argument("--out", type=Path, default=Path("models/student.safetensors"))
     parser.add_argument("--state", type=Path, default=Path("out/first_checkpoint/state.pt"))
-    parser.add_argument("--epochs", type=int, default=30)
+    parser.add_argument("--epochs", type=int, default=24)
     parser.add_argument("--batch", type=int, default=4)
-    parser.add_argument("--learning-rate", type=float, default=1e-3)
+    parser.add_argument("--learning-rate", type=float, default=7e-4)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     torch.manual_seed(args.seed)
@@ -185,7 +185,7 @@ def main() -> None:
         optimiser, args.learning_rate, epochs=args.epochs, steps_per_epoch=len(loader)
     )
     average = torch.optim.swa_utils.AveragedModel(
-        model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.995), use_buffers=True
+        model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.99)
     )
     start, history = 0, []
     parts = {"model": model, "average": average, "optimiser": optimiser, "schedule": schedule}
@@ -201,10 +201,11 @@ def main() -> None:
         for image, radar, truth in loader:
             image = image.to(memory_format=torch.channels_last)
             radar = radar.to(memory_format=torch.channels_last)
-            with torch.autocast("cpu", dtype=torch.bfloat16):
-                depth = model(image, radar)
+            depth = model(image, radar)
             mask = (truth > 1e-3) & (truth < MAX_GROUND_TRUTH_M)
-            loss = (depth.float() - truth)[mask].abs().mean()
+            loss = (depth - truth)[mask].abs().mean()
+            if not torch.isfinite(loss):
+                raise SystemExit(f"the loss is {loss.item()} in epoch {epoch + 1}: diverged")
             optimiser.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)

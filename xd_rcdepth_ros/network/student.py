@@ -127,8 +127,9 @@ class Student(nn.Module):
         """Return the depth (B, 1, H, W), metres, from what :meth:`encode` returned."""
         for up, skip in zip(self.ups[2:], skips, strict=True):
             x = up(x, skip)
+        # Single precision from here: half precision would round depth to half a metre.
         logits = functional.interpolate(
-            self.head(x), scale_factor=2.0, mode="bilinear", align_corners=False
+            self.head(x).float(), scale_factor=2.0, mode="bilinear", align_corners=False
         )
         return self.config.max_depth_m * torch.sigmoid(logits)
 
