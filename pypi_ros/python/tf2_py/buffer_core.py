@@ -22,7 +22,7 @@ from tf2_py.time_cache import Sample, StaticCache, TimeCache, seconds
 
 _LOGGER = get_logger("tf2")  # one instance: it remembers what it throttles
 _DEFAULT_CACHE_NS = 10 * 10**9
-_UNIT_LENGTH_TOLERANCE = 1e-2
+_NO_ROTATION = 1e-12  # a quaternion of this square length or less has no direction
 
 
 def _nanoseconds(value: Any) -> int:
@@ -328,7 +328,7 @@ def _problem(parent: str, child: str, transform: Rigid) -> str:
         return "TF_SELF_TRANSFORM: Ignoring transform because both frames are the same"
     if not all(map(math.isfinite, (*transform.translation, *transform.rotation))):
         return f"TF_NAN_INPUT: Ignoring transform because a value is not finite: {tuple(transform)}"
-    if abs(sum(value * value for value in transform.rotation) - 1.0) > _UNIT_LENGTH_TOLERANCE:
+    if sum(value * value for value in transform.rotation) < _NO_ROTATION:
         return (
             "TF_DENORMALIZED_QUATERNION: Ignoring transform because of an invalid quaternion "
             f"{transform.rotation}"
