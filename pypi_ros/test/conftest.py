@@ -40,12 +40,11 @@ def ros_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def node(ros_environment: None) -> Iterator:
     """A node that is not spun."""
     rclpy = pytest.importorskip("rclpy", reason="rclpy is not installed")
-    context = rclpy.Context()
-    rclpy.init(context=context, domain_id=DOMAIN_ID)
-    made = rclpy.create_node("contract", context=context)
+    rclpy.init(domain_id=DOMAIN_ID)
+    made = rclpy.create_node("contract")
     yield made
     made.destroy_node()
-    rclpy.shutdown(context=context)
+    rclpy.shutdown()
 
 
 @pytest.fixture
@@ -53,7 +52,7 @@ def spun(node) -> Iterator:  # type: ignore[no-untyped-def]
     """A node that is spun by a thread."""
     from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
 
-    executor = MultiThreadedExecutor(num_threads=2, context=node.context)
+    executor = MultiThreadedExecutor(num_threads=2)
     executor.add_node(node)
 
     def spin() -> None:

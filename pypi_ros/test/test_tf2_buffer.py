@@ -86,12 +86,12 @@ def test_samples_may_arrive_out_of_order(buffer):
 
 def test_refuses_to_extrapolate_and_names_the_frames(buffer):
     buffer.set_transform(link("odom", "base", 1.0), "test")
-    with pytest.raises(tf2_ros.ExtrapolationException, match="base.*odom"):
+    with pytest.raises(tf2_ros.ExtrapolationException, match=r"base.*odom"):
         buffer.lookup_transform("odom", "base", at(1.5))  # one sample holds for its stamp only
     buffer.set_transform(link("odom", "base", 2.0), "test")
-    with pytest.raises(tf2_ros.ExtrapolationException, match="future.*base.*odom"):
+    with pytest.raises(tf2_ros.ExtrapolationException, match=r"future.*base.*odom"):
         buffer.lookup_transform("odom", "base", at(2.5))
-    with pytest.raises(tf2_ros.ExtrapolationException, match="past.*base.*odom"):
+    with pytest.raises(tf2_ros.ExtrapolationException, match=r"past.*base.*odom"):
         buffer.lookup_transform("odom", "base", at(0.5))
 
 
@@ -182,7 +182,7 @@ def test_malformed_transforms_are_ignored(buffer, bad):
 
 def test_forgets_what_is_older_than_the_cache_time():
     buffer = tf2_ros.Buffer(cache_time=Duration(seconds=2))
-    for tenths in range(0, 51):
+    for tenths in range(51):
         buffer.set_transform(link("odom", "base", 1.0 + tenths / 10, (tenths, 0, 0)), "test")
     assert buffer.can_transform("odom", "base", at(4.05))
     assert not buffer.can_transform("odom", "base", at(3.85))
