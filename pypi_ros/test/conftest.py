@@ -75,12 +75,15 @@ def beside(ros_environment: None) -> Iterator[Callable[[str], subprocess.Popen]]
 
         def start(code: str) -> subprocess.Popen:
             process = subprocess.Popen(
-                [sys.executable, "-c", textwrap.dedent(code)], env=dict(os.environ)
+                [sys.executable, "-c", textwrap.dedent(code)],
+                env=dict(os.environ),
+                stdout=subprocess.PIPE,
+                text=True,
             )
 
             def stop() -> None:
                 process.kill()
-                process.wait()
+                process.communicate()
 
             stack.callback(stop)
             return process
