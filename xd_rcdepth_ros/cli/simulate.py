@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""xd-rcdepth simulate: writes a synthetic drive with exact depth as rosbag2."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from xd_rcdepth_ros.errors import ConfigurationError
+from xd_rcdepth_ros.recordings.simulation import Drive, DriveSettings, write_bag
+
+app = typer.Typer(add_completion=False)
+
+
+class Radar(str, Enum):
+    """Kinds of radar."""
+
+    sparse = "sparse"
+    imaging = "imaging"
+
+
+class Weather(str, Enum):
+    """Kinds of weather."""
+
+    clear = "clear"
+    overcast = "overcast"
+    fog = "fog"
+    rain = "rain"
+
+
+class TimeOfDay(str, Enum):
+    """Times of the day."""
+
+    day = "day"
+    dusk = "dusk"
+    night = "night"
+
+
+class Place(str, Enum):
+    """Kinds of road."""
+
+    city = "city"
+    suburb = "suburb"
+    country = "country"
+    motorway = "motorway"
+
+
+class Storage(str, Enum):
+    """Storages of rosbag2."""
+
+    mcap = "mcap"
+    sqlite3 = "sqlite3"
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """Read ``HEIGHTxWIDTH``, such as 352x704.
+
+    Raises:
+        ConfigurationError: The text is something else.
+    """
+    match = re.fullmatch(r"(\d{1,5})[xX](\d{1,5})", text.strip())
+    if match is None:
+        raise ConfigurationError(f"size {text!r} is not HEIGHTxWIDTH, such as 352x704.")
+    return int(match[1]), int(match[2])
+
+
+@app.command()
+def simulate(
+    out: Annotated[Path, typer.Option(help="Folder that the bag becomes; must not exist.")],
+    frames: Annotated[int, typer.Option(min=1, help="Number of pictures.")] = 100,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same drive.")] = 0,
+    radar: Annotated[
+        Radar, typer.Option("--radar", "--sensor", help="Conventional automotive radar, or 4D.")
+    ] = Radar.sparse,
+    place: Annotated[
+        Place | None, typer.Option(help="Kind of road; by the seed if left out.")
+    ] = None,
+    weather: Annotated[Weather, typer.Option(help="Weather.")] = Weather.clear,
+    time_of_day: Annotated[TimeOfDay, typer.Option(help="Light.")] = TimeOfDay.day,
+    size: Annotated[str, typer.Option(help="Picture size, HEIGHTxWIDTH pixels.")] = "352x704",
+    rate: Annotated[float, typer.Option(help="Pictures per second.")] = 12.0,
+    traffic: Annotated[float, typer.Option(help="Scales the number of other road users.")] = 1.0,
+    storage: Annotated[Storage, typer.Option(help="Storage of the bag.")] = Storage.mcap,
+    workers: Annotated[int, typer.Option(min=1, help="Threads.")] = 2,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write what was made to this file.")
+    ] = None,
+) -> None:
+    """Write a synthetic drive with exact depth as rosbag2."""
+    height, width = parse_size(size)
+    settings = DriveSettings(
+        seed=seed,
+        frames=frames,
+        place=place.value if place else "",
+        weather=weather.value,
+        time_of_day=time_of_day.value,
+        radar=radar.value,
+        width=width,
+        height=height,
+        camera_hz=rate,
+        traffic=traffic,
+    )
+    start = time.perf_counter()
+    drive = Drive(settings)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+               TimeRemainingColumn())  # fmt: skip
+    console = Console(stderr=True)
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task(
+            f"{drive.place.name}, {weather.value}, {time_of_day.value}", total=frames
+        )
+        write_bag(
+            drive, out, storage.value, workers, lambda done, _: bar.update(task, completed=done)
+        )
+    seconds = time.perf_counter() - start
+    result = {
+        "bag": str(out),
+        "frames": frames,
+        "seconds": round(seconds, 3),
+        "frames_per_second": round(frames / seconds, 2),
+        "place": drive.place.name,
+        "tags": sorted(drive.tags),
+    }
+    Console().print(
+        f"{out}: {frames} frames, {drive.place.name}, in {seconds:.1f} s "
+        f"({frames / seconds:.1f} frames/s)",
+        highlight=False,
+    )
+    if json_file is not None:
+        json_file.parent.mkdir(parents=True, exist_ok=True)
+        json_file.write_text(json.dumps(result, indent=1) + "\n")

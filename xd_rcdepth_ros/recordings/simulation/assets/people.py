@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""People on foot and on bicycles."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+
+from xd_rcdepth_ros.recordings.simulation.mesh import Material, Mesh, ellipsoid, tube
+
+CLOTHES = np.array(
+    [
+        [0.03, 0.04, 0.07], [0.02, 0.02, 0.02], [0.25, 0.05, 0.05], [0.08, 0.12, 0.25],
+        [0.45, 0.43, 0.40], [0.10, 0.20, 0.10], [0.50, 0.35, 0.08], [0.30, 0.30, 0.32],
+    ]
+)  # fmt: skip
+_SKIN = np.array([[0.60, 0.38, 0.28], [0.35, 0.20, 0.13], [0.16, 0.09, 0.06]])
+GAIT_PHASES = 12
+
+
+def _limb(points: list[tuple[float, float, float]], radius: float, color: np.ndarray) -> Mesh:
+    return Mesh.join(
+        [
+            tube(
+                a, b, radius * (1 - 0.15 * i), radius * (0.85 - 0.15 * i), 6, color, Material.CLOTH
+            )
+            for i, (a, b) in enumerate(zip(points[:-1], points[1:], strict=True))
+        ]
+    )
+
+
+@lru_cache(maxsize=256)
+def pedestrian(look: int, phase: int) -> Mesh:
+    """Return a walking person, facing x.
+
+    Args:
+        look: Which clothes, skin and height (any whole number).
+        phase: Moment of the step, 0 to GAIT_PHASES - 1; -1 stands still.
+    """
+    rng = np.random.default_rng([look, 31])
+    coat, trousers = CLOTHES[rng.integers(len(CLOTHES), size=2)]
+    skin = _SKIN[rng.integers(len(_SKIN))]
+    hair = np.array([[0.03, 0.02, 0.015], [0.15, 0.09, 0.04], [0.35, 0.33, 0.3]])[rng.integers(3)]
+    swing = 0.0 if phase < 0 else np.sin(2 * np.pi * phase / GAIT_PHASES)
+    parts = [
+        ellipsoid((0.13, 0.20, 0.34), (0.0, 0, 1.18), coat, Material.CLOTH),
+        ellipsoid((0.13, 0.165, 0.2), (0.0, 0, 0.92), trousers, Material.CLOTH),
+        ellipsoid((0.10, 0.085, 0.125), (0.03, 0, 1.62), skin, Material.CLOTH),
+        ellipsoid((0.105, 0.095, 0.115), (0.0, 0, 1.66), hair, Material.CLOTH),
+        tube((0, 0, 1.42), (0.02, 0, 1.55), 0.055, 0.05, 6, skin, Material.CLOTH),
+    ]
+    for side in (-1, 1):
+        step = side * swing * 0.36
+        lift = 0.06 * max(0.0, -side * np.cos(2 * np.pi * max(phase, 0) / GAIT_PHASES))
+        y = side * 0.09
+        knee = (step * 0.55 + 0.06, y, 0.5 + lift)
+        foot = (step, y, 0.08 + lift)
+        parts.append(
+            _limb([(0, y, 0.9), knee, foot, (step + 0.17, y, 0.05 + lift)], 0.085, trousers)
+        )
+        arm = -step * 0.7
+        parts.append(
+            _limb([(0, side * 0.2, 1.4), (arm * 0.4 - 0.03, side * 0.26, 1.12),
+                   (arm + 0.08, side * 0.25, 0.9)], 0.055, coat)
+        )  # fmt: skip
+    height = rng.uniform(0.88, 1.06)
+    return Mesh.join(parts).placed((0, 0, 0), scale=height)
+
+
+@lru_cache(maxsize=16)
+def rider(look: int) -> Mesh:
+    """Return a person on a bicycle, facing x."""
+    rng = np.random.default_rng([look, 32])
+    coat, trousers = CLOTHES[rng.integers(len(CLOTHES), size=2)]
+    frame = np.array([0.05, 0.05, 0.06])
+    parts = [
+        ellipsoid((0.15, 0.19, 0.33), (-0.08, 0, 1.22), coat, Material.CLOTH),
+        ellipsoid((0.11, 0.09, 0.13), (0.06, 0, 1.66), _SKIN[0], Material.CLOTH),
+        ellipsoid((0.15, 0.10, 0.10), (0.04, 0, 1.73), (0.6, 0.6, 0.6), Material.PLAIN),
+    ]
+    for x in (-0.53, 0.53):
+        angle = np.linspace(0, 2 * np.pi, 13)
+        rim = np.stack([x + 0.33 * np.cos(angle), 0 * angle, 0.34 + 0.33 * np.sin(angle)], 1)
+        parts += [
+            tube(a, b, 0.022, sides=4, color=(0.02,) * 3, material=Material.RUBBER)
+            for a, b in zip(rim[:-1], rim[1:], strict=True)
+        ]
+    bars = [
+        ((-0.53, 0, 0.34), (-0.15, 0, 0.85)), ((-0.15, 0, 0.85), (0.38, 0, 0.85)),
+        ((0.38, 0, 0.95), (0.53, 0, 0.34)), ((-0.05, 0, 0.3), (0.38, 0, 0.8)),
+        ((-0.53, 0, 0.34), (-0.05, 0, 0.3)), ((-0.05, 0, 0.3), (-0.17, 0, 0.9)),
+        ((0.36, -0.25, 1.02), (0.36, 0.25, 1.02)),
+    ]  # fmt: skip
+    parts += [tube(a, b, 0.025, sides=5, color=frame) for a, b in bars]
+    for side in (-1, 1):
+        foot = (-0.02 + side * 0.12, side * 0.12, 0.32 + side * 0.12)
+        knee = (0.22, side * 0.12, 0.72 + side * 0.08)
+        parts.append(_limb([(-0.15, side * 0.1, 0.95), knee, foot], 0.085, trousers))
+        parts.append(
+            _limb([(0.0, side * 0.2, 1.45), (0.2, side * 0.26, 1.2), (0.36, side * 0.23, 1.04)],
+                  0.05, coat)
+        )  # fmt: skip
+    parts.append(ellipsoid((0.03, 0.04, 0.05), (-0.62, 0, 0.75), (0.4, 0, 0), Material.TAILLIGHT))
+    return Mesh.join(parts)
