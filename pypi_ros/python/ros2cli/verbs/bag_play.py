@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``ros2 bag play``."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from typing import Any
+
+_DISCOVERY_S = 1.0
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    add = parser.add_argument
+    add("bag_path", help="the bag: a directory, or a single .mcap or .db3 file")
+    add("-s", "--storage", help=argparse.SUPPRESS)  # the storage is known by the bag itself
+    add("-r", "--rate", type=positive, default=1.0, help="speed (default: %(default)s)")
+    add("--topics", nargs="+", default=[], metavar="TOPIC", help="only these topics")
+    add("--exclude-topics", nargs="+", default=[], metavar="TOPIC", help="not these topics")
+    add("-x", "--exclude-regex", metavar="REGEX", help="not the topics that match")
+    add("-m", "--remap", nargs="+", default=[], metavar="OLD:=NEW", help="rename topics")
+    add("-l", "--loop", action="store_true", help="begin again at the end")
+    add("-d", "--delay", type=not_negative, default=0.0, metavar="SECONDS",
+        help="wait before the first message, after the publishers were made")  # fmt: skip
+    add("--start-offset", type=not_negative, default=0.0, metavar="SECONDS",
+        help="begin this far into the bag")  # fmt: skip
+    add("--playback-duration", type=float, default=-1.0, metavar="SECONDS",
+        help="end after so much bag time (default: play all)")  # fmt: skip
+    add("--clock", type=positive, nargs="?", const=40.0, default=0.0, metavar="HZ",
+        help="publish /clock (default rate: %(const)s Hz)")  # fmt: skip
+    add("--qos-profile-overrides-path", metavar="YAML", help="QoS by topic name")
+    add("--wait-for-all-acked", type=not_negative, default=1000.0, metavar="MILLISECONDS",
+        help="wait so long at the end for reliable readers (default: %(default)s)")  # fmt: skip
+    add("--disable-keyboard-controls", action="store_true", help=argparse.SUPPRESS)
+
+
+def positive(text: str) -> float:
+    """Return a number above zero."""
+    value = float(text)
+    if not value > 0:
+        raise argparse.ArgumentTypeError(f"{text} is not above zero")
+    return value
+
+
+def not_negative(text: str) -> float:
+    """Return a number that is not below zero."""
+    value = float(text)
+    if not value >= 0:
+        raise argparse.ArgumentTypeError(f"{text} is below zero")
+    return value
+
+
+def main(args: argparse.Namespace) -> int:
+    """Play the bag."""
+    from ..bag.player import Pace, Player
+    from ..bag.reading import ReadAhead, open_bag
+    from ..errors import CommandError
+    from ..graph import cli_node
+    from ..qos import read_overrides
+
+    ros_args = [arg for rule in args.remap for arg in ("-r", rule)]
+    overrides = read_overrides(args.qos_profile_overrides_path)
+    with open_bag(args.bag_path) as reader:
+        connections = [c for c in reader.connections if wanted(c.topic, args)]
+        if not connections:
+            names = ", ".join(sorted(reader.topics)) or "none"
+            raise CommandError(f"no topic to play; the bag holds: {names}")
+        start_ns = reader.start_time + round(args.start_offset * 1e9)
+        stop_ns = reader.end_time
+        if args.playback_duration >= 0:
+            stop_ns = min(stop_ns, start_ns + round(args.playback_duration * 1e9))
+        with cli_node("rosbag2_player", ["--ros-args", *ros_args] if ros_args else []) as cli:
+            player = Player(cli.node, Pace(args.rate, args.clock), cli.stop.__bool__)
+            connections = player.add_topics(connections, overrides)
+            if not connections:
+                raise CommandError("no topic of the bag can be played")
+            cli.stop.sleep(max(args.delay, _DISCOVERY_S))
+            while not cli.stop:
+                messages = ReadAhead(reader, connections, start_ns, stop_ns)
+                try:
+                    player.play(messages, start_ns)
+                finally:
+                    messages.close()
+                if not args.loop:
+                    break
+            player.finish(0.0 if cli.stop else args.wait_for_all_acked * 1e-3)
+    sys.stderr.write(f"published {player.published} messages\n")
+    return 0
+
+
+def wanted(topic: str, args: Any) -> bool:
+    """Return whether the user wants a topic played."""
+    if args.topics and topic not in args.topics:
+        return False
+    if topic in args.exclude_topics:
+        return False
+    return not (args.exclude_regex and re.search(args.exclude_regex, topic))
