@@ -1,0 +1,266 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs predictors over frames and keeps their scores: by cap, range, radar support and tag."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from itertools import pairwise
+from typing import Any
+from typing import Protocol as TypingProtocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from xd_rcdepth_ros.errors import RecordingError, XDRCDepthError
+from xd_rcdepth_ros.evaluation.metrics import DepthErrors
+from xd_rcdepth_ros.evaluation.protocol import Protocol
+from xd_rcdepth_ros.geometry import SensorFrame
+
+# From a frame to its depth: (H, W) float32, metres, at the image's own resolution.
+Predictor = Callable[[SensorFrame], NDArray[np.float32]]
+
+RANGE_STEP_M = 10.0
+SUPPORT_EDGES_PX = (0.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, np.inf)
+WEATHER_TAGS = frozenset({"night", "rain", "fog"})
+CLEAR_TAG = "none of night, rain, fog"
+
+
+class FrameSource(TypingProtocol):
+    """Frames by number; a list of frames is one."""
+
+    def __len__(self) -> int:
+        """Return the number of frames."""
+
+    def __getitem__(self, index: int, /) -> SensorFrame:
+        """Return one frame."""
+
+
+def distance_to_radar(frame: SensorFrame, where: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Return how far pixels lie from the nearest radar return in the image.
+
+    Args:
+        frame: Image and radar.
+        where: (H, W), pixels to answer for.
+
+    Returns:
+        (H, W) float32, pixels; Inf where no return falls into the image, and outside ``where``.
+    """
+    distance = np.full(where.shape, np.inf, np.float32)
+    returns = frame.radar_raster().pixels
+    if len(returns):
+        rows, columns = np.nonzero(where)
+        distance[where] = cKDTree(returns).query(np.column_stack([columns, rows]))[0]
+    return distance
+
+
+@dataclass(frozen=True)
+class FrameScore:
+    """The score of one frame at the protocol's main cap.
+
+    Attributes:
+        index: Number of the frame in its source.
+        name: Where the frame came from.
+        mae_m: Mean absolute error, metres; None without ground truth.
+        rmse_m: Root mean square error, metres; None without ground truth.
+        pixels: Number of scored pixels.
+        tags: The frame's tags, sorted.
+    """
+
+    index: int
+    name: str
+    mae_m: float | None
+    rmse_m: float | None
+    pixels: int
+    tags: tuple[str, ...]
+
+
+class ScoreCard:
+    """All figures of one predictor."""
+
+    def __init__(self, protocol: Protocol) -> None:
+        self.protocol = protocol
+        self.frames: list[FrameScore] = []
+        self._caps = {cap: self._errors(cap) for cap in protocol.caps_m}
+        top = protocol.main_cap_m
+        edges = [*np.arange(0, top, RANGE_STEP_M), top]
+        self._ranges = {span: self._errors() for span in pairwise(edges)}
+        self._supports = {span: self._errors() for span in pairwise(SUPPORT_EDGES_PX)}
+        self._without_radar = self._errors()
+        self._tags: dict[str, DepthErrors] = {}
+
+    def _errors(self, cap_m: float | None = None) -> DepthErrors:
+        return DepthErrors(cap_m or self.protocol.main_cap_m, self.protocol.clamp)
+
+    def add(
+        self,
+        index: int,
+        frame: SensorFrame,
+        prediction: NDArray[np.float32],
+        truth: NDArray[np.float32],
+        distance_px: NDArray[np.float32],
+    ) -> FrameScore:
+        """Score one frame.
+
+        Args:
+            index: Number of the frame in its source.
+            frame: The frame.
+            prediction: (H, W), metres.
+            truth: (H, W), metres, NaN where unknown.
+            distance_px: (H, W), distance to the nearest radar return, Inf where there is none.
+        """
+        p, g = torch.from_numpy(prediction), torch.from_numpy(truth)
+        for errors in self._caps.values():
+            errors.update(p, g)
+        for (low, high), errors in self._ranges.items():
+            errors.update(p, g, torch.from_numpy((truth >= low) & (truth < high)))
+        if np.isinf(distance_px).all():
+            self._without_radar.update(p, g)
+        else:
+            for (low, high), errors in self._supports.items():
+                near = (distance_px >= low) & (distance_px < high)
+                errors.update(p, g, torch.from_numpy(near))
+        for tag in [*frame.tags] if frame.tags & WEATHER_TAGS else [*frame.tags, CLEAR_TAG]:
+            self._tags.setdefault(tag, self._errors()).update(p, g)
+        alone = self._errors()
+        alone.update(p, g)
+        figures = alone.figures()
+        score = FrameScore(
+            index,
+            frame.name or f"frame {index}",
+            figures["mae_m"],
+            figures["rmse_m"],
+            alone.counts()["pixels"],
+            tuple(sorted(frame.tags)),
+        )
+        self.frames.append(score)
+        return score
+
+    def mae_m(self) -> float | None:
+        """Return the mean absolute error at the main cap, averaged over frames, metres."""
+        return self._caps[self.protocol.main_cap_m].figures()["mae_m"]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return every figure; None where nothing could be scored."""
+
+        def entry(errors: DepthErrors, averaging: str, **more: Any) -> dict[str, Any]:
+            return {**more, **errors.figures(averaging), **errors.counts()}
+
+        supports = [
+            entry(e, "pixel", from_px=low, to_px=None if np.isinf(high) else high)
+            for (low, high), e in self._supports.items()
+        ]
+        return {
+            "caps": {f"{cap:g}": e.figures("image") for cap, e in self._caps.items()},
+            "pixel_pooled": {f"{cap:g}": e.figures("pixel") for cap, e in self._caps.items()},
+            "counts": {f"{cap:g}": e.counts() for cap, e in self._caps.items()},
+            "by_range": [
+                entry(e, "pixel", from_m=low, to_m=high) for (low, high), e in self._ranges.items()
+            ],
+            "by_radar_distance": supports,
+            "without_radar": entry(self._without_radar, "pixel"),
+            "by_tag": {tag: entry(e, "image") for tag, e in sorted(self._tags.items())},
+            "per_frame": [asdict(score) for score in self.frames],
+        }
+
+
+@dataclass
+class Evaluation:
+    """What came out of :func:`evaluate`.
+
+    Attributes:
+        protocol: How it was scored.
+        cards: Scores by predictor, the model first.
+        skipped: Why a frame could not be used, by its number.
+    """
+
+    protocol: Protocol
+    cards: dict[str, ScoreCard]
+    skipped: dict[int, str] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the figures: the first predictor's on top, the others' under ``baselines``."""
+        first, *others = self.cards
+        card = self.cards[first]
+        baselines = {name: self.cards[name].to_json() for name in others}
+        for figures in baselines.values():
+            figures.pop("per_frame")
+        return {
+            "frames": len(card.frames),
+            "protocol": self.protocol.statement(),
+            **card.to_json(),
+            "skipped": {str(index): reason for index, reason in self.skipped.items()},
+            "baselines": baselines,
+        }
+
+
+def usable_frames(
+    source: FrameSource, skipped: dict[int, str], every: int = 1
+) -> Iterator[tuple[int, SensorFrame]]:
+    """Yield (number, frame); frames that cannot be read are booked in ``skipped``.
+
+    Raises:
+        RecordingError: There are no frames, or none could be read.
+    """
+    numbers = range(0, len(source), every)
+    for index in numbers:
+        try:
+            frame = source[index]
+        except XDRCDepthError as error:
+            skipped[index] = str(error)
+            continue
+        yield index, frame
+    if len(skipped) >= len(numbers):
+        reason = f" The first: {next(iter(skipped.values()))}" if skipped else ""
+        raise RecordingError(f"of {len(numbers)} frames none could be used for evaluation.{reason}")
+
+
+def evaluate(
+    source: FrameSource,
+    predictors: Mapping[str, Predictor],
+    protocol: Protocol | None = None,
+    every: int = 1,
+    on_frame: Callable[[], None] | None = None,
+) -> Evaluation:
+    """Score predictors on frames.
+
+    Args:
+        source: Frames by number.
+        predictors: By name; the first is the one that the result is about.
+        protocol: How to score; the CaFNet family's rule by default.
+        every: Use only every n-th frame.
+        on_frame: Called after each frame, for a progress display.
+
+    Raises:
+        RecordingError: No frame could be used.
+    """
+    protocol = protocol or Protocol()
+    evaluation = Evaluation(protocol, {name: ScoreCard(protocol) for name in predictors})
+    for index, frame in usable_frames(source, evaluation.skipped, every):
+        truth = protocol.ground_truth(frame)
+        distance = distance_to_radar(frame, np.isfinite(truth))
+        for name, predict in predictors.items():
+            evaluation.cards[name].add(index, frame, predict(frame), truth, distance)
+        if on_frame is not None:
+            on_frame()
+    return evaluation
+
+
+def pick_examples(scores: Sequence[FrameScore], count: int = 3) -> dict[str, list[FrameScore]]:
+    """Return the worst, median and best frames by mean absolute error, each frame once."""
+    ranked = sorted((s for s in scores if s.mae_m is not None), key=lambda s: -(s.mae_m or 0))
+    count = min(count, max(1, len(ranked) // 3)) if ranked else 0
+    middle = max(0, (len(ranked) - count) // 2)
+    chosen: dict[str, list[FrameScore]] = {}
+    seen: set[int] = set()
+    groups = {
+        "worst": ranked[:count],
+        "median": ranked[middle : middle + count],
+        "best": ranked[::-1][:count],
+    }
+    for name, group in groups.items():
+        chosen[name] = [s for s in group if s.index not in seen]
+        seen |= {s.index for s in group}
+    return chosen

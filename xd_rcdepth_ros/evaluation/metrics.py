@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Depth errors as a torchmetrics Metric: sum states only, so right under DDP and in any order.
+
+With prediction p, truth g (metres) and e = ln p - ln g, over the scored pixels of one image:
+MAE = mean |p - g|, RMSE = sqrt(mean (p - g)^2), AbsRel = mean(|p - g| / g), SqRel =
+mean((p - g)^2 / g), log10 = mean |log10 p - log10 g|, RMSElog = sqrt(mean e^2), SIlog =
+100 sqrt(mean e^2 - (mean e)^2), delta_n = share with max(p / g, g / p) < 1.25^n, iMAE and iRMSE =
+MAE and RMSE of 1000 / p and 1000 / g (1/km). The definitions are those of the CaFNet family's test
+scripts; iMAE and iRMSE those of Singh et al.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+from torchmetrics import Metric
+
+from xd_rcdepth_ros.errors import ConfigurationError
+from xd_rcdepth_ros.evaluation.protocol import MIN_DEPTH_M, NESL_MAX_DEPTH_M, Clamp
+
+METRICS = (
+    "mae_m",
+    "rmse_m",
+    "abs_rel",
+    "sq_rel",
+    "log10",
+    "rmse_log",
+    "silog",
+    "delta1",
+    "delta2",
+    "delta3",
+    "imae_per_km",
+    "irmse_per_km",
+)
+HIGHER_IS_BETTER = frozenset({"delta1", "delta2", "delta3"})
+_TERMS = 12  # pixel terms whose means make the metrics
+
+
+def scored_pixels(truth: Tensor, cap_m: float, clamp: Clamp) -> Tensor:
+    """Return the mask of pixels whose truth counts; NaN and infinite truth never does."""
+    lower = MIN_DEPTH_M if clamp == Clamp.CAFNET else 0.0
+    return (truth > lower) & (truth < cap_m)
+
+
+def prepare_prediction(prediction: Tensor, cap_m: float, clamp: Clamp) -> Tensor:
+    """Return the prediction as the family's rule scores it: finite, at least 0.001 m."""
+    top = cap_m if clamp == Clamp.CAFNET else NESL_MAX_DEPTH_M
+    known = torch.nan_to_num(prediction, nan=MIN_DEPTH_M, posinf=top, neginf=MIN_DEPTH_M)
+    return known.clamp(MIN_DEPTH_M, cap_m if clamp == Clamp.CAFNET else None)
+
+
+def _pixel_terms(p: Tensor, g: Tensor) -> Tensor:
+    """Return the terms (12, N) float64 of scored pixels: predictions (N,) and truths (N,)."""
+    p, g = p.double(), g.double()
+    error = (p - g).abs()
+    log_error = p.log() - g.log()
+    ratio = torch.maximum(p / g, g / p)
+    inverse = (1000 / p - 1000 / g).abs()
+    return torch.stack(
+        [
+            error,
+            error**2,
+            error / g,
+            error**2 / g,
+            log_error.abs() / math.log(10),
+            log_error**2,
+            log_error,
+            (ratio < 1.25).double(),
+            (ratio < 1.25**2).double(),
+            (ratio < 1.25**3).double(),
+            inverse,
+            inverse**2,
+        ]
+    )
+
+
+def _finish(means: Tensor) -> Tensor:
+    """Turn means of the terms (12,) into the metrics (12,), in the order of ``METRICS``."""
+    mae, mse, abs_rel, sq_rel, log10, log_square, log_mean, d1, d2, d3, imae, imse = means
+    variance = (log_square - log_mean**2).clamp(min=0)  # rounding can leave -1e-17
+    return torch.stack(
+        [
+            mae,
+            mse.sqrt(),
+            abs_rel,
+            sq_rel,
+            log10,
+            log_square.sqrt(),
+            100 * variance.sqrt(),
+            d1,
+            d2,
+            d3,
+            imae,
+            imse.sqrt(),
+        ]
+    )
+
+
+class DepthErrors(Metric):
+    """The twelve depth errors at one cap, by image or pooled over pixels.
+
+    An image without scored pixels is counted in ``empty_images`` and left out.
+
+    Args:
+        cap_m: Largest truth that is scored, metres.
+        clamp: Family of the clamping rule.
+        averaging: What :meth:`compute` returns: ``image``, the mean of per-image values, or
+            ``pixel``, values over all pixels together. Both are always accumulated.
+        **kwargs: Passed on to :class:`torchmetrics.Metric`.
+    """
+
+    full_state_update = False
+    is_differentiable = False
+
+    image_sums: Tensor
+    images: Tensor
+    empty_images: Tensor
+    pixel_sums: Tensor
+    pixels: Tensor
+    missing_pixels: Tensor
+
+    def __init__(
+        self,
+        cap_m: float = 80.0,
+        clamp: Clamp | str = Clamp.CAFNET,
+        averaging: str = "image",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if averaging not in ("image", "pixel"):
+            raise ConfigurationError(f"averaging is {averaging!r}; expected 'image' or 'pixel'.")
+        self.cap_m = float(cap_m)
+        self.clamp = Clamp(clamp)
+        self.averaging = averaging
+        for name in ("image_sums", "pixel_sums"):
+            self.add_state(name, torch.zeros(_TERMS, dtype=torch.float64), dist_reduce_fx="sum")
+        for name in ("images", "empty_images", "pixels", "missing_pixels"):
+            self.add_state(name, torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
+
+    def update(self, prediction: Tensor, truth: Tensor, where: Tensor | None = None) -> None:
+        """Add images.
+
+        Args:
+            prediction: (B, ..., H, W) or (H, W), metres; NaN or +-Inf where there is none.
+            truth: The same shape, metres; NaN or 0 where unknown.
+            where: Mask of the same shape; pixels outside are not scored.
+        """
+        if prediction.shape != truth.shape:
+            raise ConfigurationError(
+                f"prediction has shape {tuple(prediction.shape)}, truth {tuple(truth.shape)}; "
+                "they must be equal. Resize the prediction to the truth's resolution first."
+            )
+        mask = scored_pixels(truth, self.cap_m, self.clamp)
+        if where is not None:
+            mask = mask & where
+        if prediction.dim() == 2:
+            prediction, truth, mask = prediction[None], truth[None], mask[None]
+        for p, g, m in zip(prediction, truth, mask, strict=True):
+            self._add_pixels(p[m], g[m])
+
+    def _add_pixels(self, p: Tensor, g: Tensor) -> None:
+        """Add the scored pixels (N,) of one image."""
+        if len(g) == 0:
+            self.empty_images += 1
+            return
+        terms = _pixel_terms(prepare_prediction(p, self.cap_m, self.clamp), g)
+        self.image_sums += _finish(terms.mean(dim=1))
+        self.images += 1
+        self.pixel_sums += terms.sum(dim=1)
+        self.pixels += len(g)
+        self.missing_pixels += int((~torch.isfinite(p)).sum())
+
+    def compute(self) -> dict[str, Tensor]:
+        """Return the metrics by name; empty if no image had a scored pixel (never NaN)."""
+        return self.averaged(self.averaging)
+
+    def averaged(self, averaging: str) -> dict[str, Tensor]:
+        """Return the metrics of this process by ``image`` or ``pixel`` averaging."""
+        if int(self.images) == 0:
+            return {}
+        if averaging == "image":
+            values = self.image_sums / self.images
+        else:
+            values = _finish(self.pixel_sums / self.pixels)
+        return dict(zip(METRICS, values, strict=True))
+
+    def figures(self, averaging: str | None = None) -> dict[str, float | None]:
+        """Return the metrics as numbers for JSON; None where no image had a scored pixel."""
+        values = self.averaged(averaging or self.averaging)
+        return {name: float(values[name]) if values else None for name in METRICS}
+
+    def counts(self) -> dict[str, int]:
+        """Return how many images and pixels the figures stand on."""
+        return {
+            "frames_scored": int(self.images),
+            "frames_without_truth": int(self.empty_images),
+            "pixels": int(self.pixels),
+            "pixels_without_prediction": int(self.missing_pixels),
+        }
