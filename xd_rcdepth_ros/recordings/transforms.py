@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The transforms of a whole recording, looked up between two frames at two times."""
+
+from __future__ import annotations
+
+from xd_rcdepth_ros.errors import TransformUnavailableError
+from xd_rcdepth_ros.geometry import PoseTrack, RigidTransform
+from xd_rcdepth_ros.recordings.schema import MAP_FRAME, ODOM_FRAME
+
+# Odometry that stops a little before the last sensor message still serves it.
+_MAX_EXTRAPOLATION_NS = 100_000_000
+
+
+class TransformTree:
+    """All of /tf and /tf_static. A frame has one parent; of a frame's tracks the last wins."""
+
+    def __init__(self) -> None:
+        self._static: dict[str, tuple[str, RigidTransform]] = {}
+        self._samples: dict[str, dict[int, RigidTransform]] = {}
+        self._parents: dict[str, str] = {}
+        self._tracks: dict[str, PoseTrack] = {}
+
+    def add_static(self, parent: str, child: str, parent_from_child: RigidTransform) -> None:
+        """Add a transform that always holds."""
+        self._static[_name(child)] = (_name(parent), parent_from_child)
+
+    def add(
+        self, parent: str, child: str, stamp_ns: int, parent_from_child: RigidTransform
+    ) -> None:
+        """Add a transform that holds at one stamp."""
+        child = _name(child)
+        self._parents[child] = _name(parent)
+        self._samples.setdefault(child, {})[stamp_ns] = parent_from_child
+        self._tracks.pop(child, None)
+
+    @property
+    def frames(self) -> list[str]:
+        """Names of all frames, sorted."""
+        parents = {parent for parent, _ in self._static.values()} | set(self._parents.values())
+        return sorted(parents | set(self._static) | set(self._parents))
+
+    def lookup(
+        self,
+        target: str,
+        target_stamp_ns: int,
+        source: str,
+        source_stamp_ns: int,
+        ego_motion: bool = True,
+    ) -> tuple[RigidTransform, bool]:
+        """Return target_from_source: from the source at its time to the target at its own.
+
+        Args:
+            target: Name of the target frame.
+            target_stamp_ns: Time of the target, nanoseconds.
+            source: Name of the source frame.
+            source_stamp_ns: Time of the source, nanoseconds.
+            ego_motion: Go through ``odom`` (else ``map``), so that the motion between the two times
+                counts. Where that is not possible, or not wanted, the nearest common parent is
+                used, as if the car had stood still.
+
+        Returns:
+            The transform, and whether it includes the motion.
+
+        Raises:
+            TransformUnavailableError: The two frames are not connected.
+        """
+        target, source = _name(target), _name(source)
+        above_target, above_source = self._ancestors(target), self._ancestors(source)
+        shared = [frame for frame in above_target if frame in above_source]
+        if not shared:
+            raise TransformUnavailableError(
+                f"frames '{target}' and '{source}' are not connected by /tf and /tf_static, which "
+                f"know: {', '.join(self.frames) or 'no frame'}. Record the extrinsics, or correct "
+                "the frame_id of the messages."
+            )
+        fixed = next((f for f in (ODOM_FRAME, MAP_FRAME) if f in shared), None)
+        if ego_motion and fixed is not None:
+            try:
+                moved = self._between(fixed, target, target_stamp_ns, source, source_stamp_ns)
+                return moved, True
+            except TransformUnavailableError:
+                pass  # no odometry at one of the times
+        return self._between(shared[0], target, target_stamp_ns, source, source_stamp_ns), False
+
+    def _between(
+        self, above: str, target: str, target_ns: int, source: str, source_ns: int
+    ) -> RigidTransform:
+        above_from_target = self._up(target, above, target_ns)
+        return above_from_target.inverse() @ self._up(source, above, source_ns)
+
+    def _ancestors(self, frame: str) -> list[str]:
+        chain = [frame]
+        while (parent := self._parent(chain[-1])) is not None:
+            if parent in chain:
+                raise TransformUnavailableError(
+                    f"/tf has a loop: {' -> '.join([*chain, parent])}; each frame needs one parent."
+                )
+            chain.append(parent)
+        return chain
+
+    def _parent(self, frame: str) -> str | None:
+        static = self._static.get(frame)
+        return static[0] if static else self._parents.get(frame)
+
+    def _up(self, frame: str, above: str, stamp_ns: int) -> RigidTransform:
+        result = RigidTransform.identity()
+        while frame != above:
+            static = self._static.get(frame)
+            if static is not None:
+                frame, step = static
+            else:
+                step = self._track(frame).at(stamp_ns, _MAX_EXTRAPOLATION_NS)
+                frame = self._parents[frame]
+            result = step @ result
+        return result
+
+    def _track(self, frame: str) -> PoseTrack:
+        track = self._tracks.get(frame)
+        if track is None:
+            samples = self._samples[frame]
+            track = self._tracks[frame] = PoseTrack(list(samples), list(samples.values()))
+        return track
+
+
+def _name(frame_id: str) -> str:
+    return str(frame_id).lstrip("/")
