@@ -14,7 +14,7 @@ from numpy.lib.recfunctions import structured_to_unstructured
 from sensor_msgs.msg import PointCloud2, PointField
 from std_msgs.msg import Header
 
-_DATATYPES = {
+_DATATYPES: dict[int, np.dtype[Any]] = {
     PointField.INT8: np.dtype(np.int8),
     PointField.UINT8: np.dtype(np.uint8),
     PointField.INT16: np.dtype(np.int16),
@@ -75,11 +75,18 @@ def _all_points(cloud: PointCloud2) -> np.ndarray:
     """View the message's data as points in the machine's byte order."""
     dtype = dtype_from_fields(cloud.fields, point_step=cloud.point_step)
     swapped = bool(cloud.is_bigendian) != (sys.byteorder == "big")
-    row_step = max(cloud.row_step, cloud.width * cloud.point_step) if cloud.height > 1 else 0
+    row_bytes = cloud.width * cloud.point_step
+    row_step = max(cloud.row_step, row_bytes) if cloud.height > 1 else row_bytes
+    needed = (cloud.height - 1) * row_step + row_bytes if cloud.height else 0
+    if len(cloud.data) < needed:
+        raise TypeError(
+            f"buffer is too small: {cloud.height} rows of {cloud.width} points of "
+            f"{cloud.point_step} bytes need {needed} bytes; the cloud has {len(cloud.data)}"
+        )
     points: np.ndarray = np.ndarray(
         shape=(cloud.height, cloud.width),
         dtype=dtype.newbyteorder() if swapped else dtype,
-        buffer=cloud.data if cloud.height * cloud.width else None,
+        buffer=cloud.data if needed else None,
         strides=(row_step, cloud.point_step),
     ).reshape(-1)
     return points.astype(dtype) if swapped else points
@@ -145,13 +152,13 @@ def dtype_from_fields(fields: Iterable[PointField], point_step: int | None = Non
         name = field.name or f"{DUMMY_FIELD_PREFIX}_{index}"
         _require(field.count > 0, f"Can't process fields with count = 0: {name}")
         _require(field.datatype in _DATATYPES, f"Field {name} has no type {field.datatype}")
-        datatype = _DATATYPES[field.datatype]
+        datatype: np.dtype[Any] = _DATATYPES[field.datatype]
         for part in range(field.count):
             names.append(f"{name}_{part}" if field.count > 1 else name)
             formats.append(datatype.str)
             offsets.append(field.offset + part * datatype.itemsize)
     _require(len(set(names)) == len(names), f"Duplicate field names are not allowed: {names}")
-    layout: dict[str, Any] = {"names": names, "formats": formats, "offsets": offsets}
+    layout: Any = {"names": names, "formats": formats, "offsets": offsets}
     if point_step is not None:
         layout["itemsize"] = point_step
     return np.dtype(layout)
