@@ -63,9 +63,9 @@ def euler_from_matrix(matrix: ArrayLike, axes: str = "sxyz") -> tuple[float, flo
     sign = 1.0 if (j - i) % 3 == 1 else -1.0
     if i == k:
         sine = math.hypot(m[i, j], m[i, third])
-        second = math.atan2(sine, m[i, i])
-        first = math.atan2(m[j, i], -sign * m[third, i])
-        last = math.atan2(m[i, j], sign * m[i, third])
+        second = sign * math.atan2(sine, m[i, i])  # of the two solutions, the one of upstream
+        first = math.atan2(sign * m[j, i], -m[third, i])
+        last = math.atan2(sign * m[i, j], m[i, third])
         degenerate = sine <= _EPS
     else:
         cosine = math.hypot(m[i, i], m[i, j])
