@@ -6,8 +6,8 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -106,6 +106,30 @@ class Recent:
         with self._lock:
             recent = [t for t in self._values if now_s - t <= span_s]
         return len(recent) / span_s
+
+
+@dataclass
+class FrameTiming:
+    """How long frames took lately.
+
+    Attributes:
+        latency_ms: Stamp of the image to publishing, ROS clock, milliseconds.
+        age_ms: Arrival of the image to publishing, wall clock, milliseconds.
+        published_s: Wall times of publishing, seconds.
+        stages_ms: Milliseconds by stage.
+    """
+
+    latency_ms: Recent = field(default_factory=Recent)
+    age_ms: Recent = field(default_factory=Recent)
+    published_s: Recent = field(default_factory=Recent)
+    stages_ms: dict[str, Recent] = field(default_factory=dict)
+
+    def add_stages(self, stages_ms: Mapping[str, float]) -> None:
+        """Take in the stages of one frame."""
+        for name, value_ms in stages_ms.items():
+            if name not in self.stages_ms:  # exchanged whole: others may be reading
+                self.stages_ms = {**self.stages_ms, name: Recent()}
+            self.stages_ms[name].add(value_ms)
 
 
 class Complaints:

@@ -80,13 +80,16 @@ def camera_from_info(message: CameraInfo) -> PinholeCamera:
             f"camera_info of frame '{message.header.frame_id}' has binning {message.binning_x} x "
             f"{message.binning_y}; expected intrinsics of the image as it is published."
         )
+    k = np.array(message.k, dtype=np.float64).reshape(3, 3)
     p = np.array(message.p, dtype=np.float64).reshape(3, 4)
+    if not p.any():  # drivers without rectification leave P zero
+        p = np.hstack([k, np.zeros((3, 1))])
     try:
         return PinholeCamera(
             int(message.width),
             int(message.height),
-            np.array(message.k, dtype=np.float64).reshape(3, 3),
-            p if p.any() else None,  # drivers without rectification leave P zero
+            k,
+            p,
             tuple(float(value) for value in message.d),
             message.distortion_model or "plumb_bob",
             frame_name(message.header.frame_id),
@@ -192,6 +195,7 @@ def without_distortion_known(camera: PinholeCamera) -> PinholeCamera:
 def array_to_image(array: NDArray[Any], encoding: str, header: Header) -> Image:
     """Return an Image message of an array (H, W) or (H, W, C)."""
     array = np.ascontiguousarray(array)
+    data: Any = array
     message = Image(
         header=header,
         height=array.shape[0],
@@ -201,7 +205,7 @@ def array_to_image(array: NDArray[Any], encoding: str, header: Header) -> Image:
         step=array.strides[0],
     )
     # The setter of `data` copies element by element on some distributions; this never does.
-    message.data.frombytes(memoryview(array).cast("B"))
+    message.data.frombytes(memoryview(data).cast("B"))
     return message
 
 
@@ -245,7 +249,8 @@ def depth_to_cloud(
     uv = np.stack([columns[valid], rows[valid]], axis=1)
     xyz = result.camera.unproject(uv, depth_m[valid])
     if rgb.shape[:2] != (height, width):
-        rgb = cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA)
+        small = cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA)
+        rgb = np.asarray(small, np.uint8)
     colour = rgb[::stride, ::stride][valid].astype(np.uint32)
     packed = (colour[:, 0] << 16) | (colour[:, 1] << 8) | colour[:, 2]
     points = np.zeros(len(xyz), dtype=[("x", "<f4"), ("y", "<f4"), ("z", "<f4"), ("rgb", "<f4")])

@@ -10,8 +10,8 @@ from __future__ import annotations
 import math
 import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,8 @@ class ParameterSpec:
         name: Name in ROS; ``<radar>`` stands for each name in ``radars``.
         default: Default value; its type is the parameter's type.
         description: What it does, in a sentence that carries the unit.
-        dynamic: True if it may change while the node runs; it then holds from the next frame on.
+        change: When it may change: ``live``, and it holds from the next frame on; ``unconfigured``,
+            while the node has no model loaded; or only at the ``start`` of the process.
         low: Least value, if there is one.
         high: Greatest value, if there is one.
         choices: Allowed values, if they can be listed.
@@ -39,7 +40,7 @@ class ParameterSpec:
     name: str
     default: Any
     description: str
-    dynamic: bool = True
+    change: str = "live"
     low: float | None = None
     high: float | None = None
     choices: tuple[str, ...] = ()
@@ -80,36 +81,40 @@ class ParameterSpec:
 
 PARAMETERS: tuple[ParameterSpec, ...] = (
     ParameterSpec(
-        "autostart", True, "Configure and activate by itself when started.", dynamic=False
+        "autostart", True, "Configure and activate by itself when started.", change="start"
     ),
     ParameterSpec(
         "model_file",
         "",
         "Model file (.safetensors); empty for the student that this package ships.",
-        dynamic=False,
+        change="unconfigured",
     ),
     ParameterSpec(
         "device",
         "auto",
         "Where the network runs; a device named here must exist, auto takes a GPU if there is one.",
-        dynamic=False,
+        change="unconfigured",
         pattern=(r"auto|cpu|cuda(:\d+)?", "auto, cpu, cuda or cuda:N"),
     ),
     ParameterSpec(
-        "backend", "auto", "What runs the network.", dynamic=False, choices=("auto", "torch")
+        "backend",
+        "auto",
+        "What runs the network.",
+        change="unconfigured",
+        choices=("auto", "torch"),
     ),
     ParameterSpec(
         "precision",
         "auto",
         "Number format of the network.",
-        dynamic=False,
+        change="unconfigured",
         choices=("auto", "fp32", "bf16", "fp16"),
     ),
     ParameterSpec(
         "network_size",
         (0, 0),
-        "Height and width of the network's input, pixels; 0, 0 for the model's own.",
-        dynamic=False,
+        "Height and width of the network's input, pixels, multiples of 32; 0, 0 to fit the image.",
+        change="unconfigured",
         low=0,
         high=8192,
     ),
@@ -123,7 +128,7 @@ PARAMETERS: tuple[ParameterSpec, ...] = (
         "image_transport",
         "raw",
         "Subscribe to `image` (sensor_msgs/Image) or `image/compressed` (CompressedImage).",
-        dynamic=False,
+        change="unconfigured",
         choices=("raw", "compressed"),
     ),
     ParameterSpec("rectify", True, "Undistort images whose camera_info has lens distortion."),
@@ -131,7 +136,7 @@ PARAMETERS: tuple[ParameterSpec, ...] = (
         "radars",
         ("front",),
         "Names of the radars; each is read from `radar/<name>`. [''] for none.",
-        dynamic=False,
+        change="start",
         pattern=(r"([A-Za-z][A-Za-z0-9_]*)?", "names of letters, digits and _"),
     ),
     ParameterSpec(
@@ -237,10 +242,16 @@ PARAMETERS: tuple[ParameterSpec, ...] = (
         choices=("mean", "near", "region"),
     ),
     ParameterSpec(
+        "saliency.region",
+        (0.25, 0.5, 0.75, 1.0),
+        "Left, top, right and bottom of that region, shares of the image (0 to 1).",
+        low=0.0,
+        high=1.0,
+    ),
+    ParameterSpec(
         "diagnostics.period",
         1.0,
         "Time between messages on /diagnostics, seconds.",
-        dynamic=False,
         low=0.05,
         high=60.0,
     ),
@@ -256,13 +267,13 @@ PARAMETERS: tuple[ParameterSpec, ...] = (
 RADAR_FIELDS = {
     "x": ("x", "Field of the forward coordinate, metres."),
     "y": ("y", "Field of the left coordinate, metres."),
-    "z": ("z", "Field of the upward coordinate, metres; empty for 0."),
+    "z": ("z", "Field of the upward coordinate, metres."),
     "rcs": ("rcs", "Field of the radar cross section or strength, dB; empty for 0."),
     "vx": ("vx", "Field of the forward velocity, m/s; empty for 0."),
     "vy": ("vy", "Field of the left velocity, m/s; empty for 0."),
+    "radial_speed": ("", "Field of the range rate, m/s; used where vx and vy are empty."),
     "vx_comp": ("", "Field of the forward velocity without the sensor's own motion, m/s."),
     "vy_comp": ("", "Field of the left velocity without the sensor's own motion, m/s."),
-    "range_rate": ("", "Field of the range rate, m/s; if set it is used instead of vx and vy."),
 }
 
 RADAR_PARAMETERS: tuple[ParameterSpec, ...] = (
@@ -270,121 +281,16 @@ RADAR_PARAMETERS: tuple[ParameterSpec, ...] = (
         "radar.<radar>.type",
         "point_cloud2",
         "Message type: sensor_msgs/PointCloud2, radar_msgs/RadarScan or radar_msgs/RadarTracks.",
-        dynamic=False,
+        change="unconfigured",
         choices=("point_cloud2", "radar_scan", "radar_tracks"),
     ),
     *(
-        ParameterSpec(f"radar.<radar>.fields.{role}", name, f"{text} (PointCloud2)", dynamic=False)
+        ParameterSpec(
+            f"radar.<radar>.fields.{role}", name, f"{text} (PointCloud2)", change="unconfigured"
+        )
         for role, (name, text) in RADAR_FIELDS.items()
     ),
 )
-
-
-@dataclass(frozen=True)
-class RadarInput:
-    """How one radar is read.
-
-    Attributes:
-        type: point_cloud2, radar_scan or radar_tracks.
-        fields: Name of the cloud's field for each role of ``RADAR_FIELDS``; empty if there is none.
-    """
-
-    type: str
-    fields: Mapping[str, str]
-
-
-@dataclass(frozen=True)
-class NodeConfig:
-    """All parameters, checked; a dot in a parameter's name is an underscore here."""
-
-    autostart: bool
-    model_file: str
-    device: str
-    backend: str
-    precision: str
-    network_size: tuple[int, int]
-    output_size: str
-    image_transport: str
-    rectify: bool
-    radars: tuple[str, ...]
-    sweeps: int
-    sync_window: float
-    sync_max_wait: float
-    sync_on_missing_radar: str
-    sync_hold_time: float
-    sync_time_jump: float
-    fixed_frame: str
-    tf_timeout: float
-    shift_moving_returns: bool
-    depth_encoding: str
-    depth_min: float
-    depth_max: float
-    preview_rate: float
-    preview_max_depth: float
-    points_stride: int
-    saliency_rate: float
-    saliency_target: str
-    diagnostics_period: float
-    watchdog_timeout: float
-    radar_inputs: Mapping[str, RadarInput]
-
-    @classmethod
-    def from_values(cls, values: Mapping[str, Any]) -> NodeConfig:
-        """Check all values, one by one and together.
-
-        Args:
-            values: Value of every parameter of ``specs(radars)``, by its full name.
-
-        Raises:
-            ConfigurationError: A value is not allowed; the text names it and what is.
-        """
-        radars = radar_names(values["radars"])
-        for spec in specs(radars):
-            spec.check(values[spec.name])
-        size = tuple(int(n) for n in values["network_size"])
-        if size != (0, 0) and (len(size) != 2 or min(size) < 32):
-            raise ConfigurationError(
-                f"parameter network_size = {list(size)} is not allowed; expected "
-                "[height, width] in pixels, both at least 32, or [0, 0] for the model's own."
-            )
-        if values["depth.min"] >= values["depth.max"]:
-            raise ConfigurationError(
-                f"depth.min = {values['depth.min']:g} m must be less than depth.max = "
-                f"{values['depth.max']:g} m; set both together to move the whole range."
-            )
-        if values["sync.hold_time"] < values["sync.window"]:
-            raise ConfigurationError(
-                f"sync.hold_time = {values['sync.hold_time']:g} s must not be less than "
-                f"sync.window = {values['sync.window']:g} s."
-            )
-        inputs = {
-            name: RadarInput(
-                values[f"radar.{name}.type"],
-                {role: values[f"radar.{name}.fields.{role}"] for role in RADAR_FIELDS},
-            )
-            for name in radars
-        }
-        simple = {
-            field.name: values[_ros_name(field.name)]
-            for field in fields(cls)
-            if field.name not in ("radars", "network_size", "radar_inputs")
-        }
-        return cls(**simple, radars=radars, network_size=(size[0], size[1]), radar_inputs=inputs)
-
-
-_ROS_NAMES = {spec.name.replace(".", "_"): spec.name for spec in PARAMETERS}
-
-
-def _ros_name(field_name: str) -> str:
-    return _ROS_NAMES[field_name]
-
-
-def radar_names(value: Iterable[str]) -> tuple[str, ...]:
-    """Return the radars' names: empty texts left out, as an empty array has no type in ROS."""
-    names = tuple(name for name in value if name)
-    if len(set(names)) != len(names):
-        raise ConfigurationError(f"parameter radars = {list(names)} names a radar twice.")
-    return names
 
 
 def specs(radars: Sequence[str]) -> tuple[ParameterSpec, ...]:
@@ -400,15 +306,21 @@ def specs(radars: Sequence[str]) -> tuple[ParameterSpec, ...]:
 def render_table() -> str:
     """Return the table of all parameters as Markdown."""
     lines = [
-        "| parameter | type | default | allowed | at run time | what it does |",
+        "| parameter | type | default | allowed | may change | what it does |",
         "|---|---|---|---|---|---|",
     ]
     for spec in (*PARAMETERS, *RADAR_PARAMETERS):
         default = list(spec.default) if isinstance(spec.default, tuple) else spec.default
         shown = str(default).lower() if isinstance(default, bool) else repr(default)
         allowed = spec.allowed.replace("|", "\\|")
-        change = "yes" if spec.dynamic else "no"
-        cells = (f"`{spec.name}`", spec.type_name, f"`{shown}`", allowed, change, spec.description)
+        cells = (
+            f"`{spec.name}`",
+            spec.type_name,
+            f"`{shown}`",
+            allowed,
+            spec.change,
+            spec.description,
+        )
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fixtures of the ROS tests: a model file, the node in a process of its own, and a rig around it."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+# Own domain, this machine only; set before rclpy is imported. Workers must not hear one another.
+os.environ["ROS_DOMAIN_ID"] = str(40 + os.getpid() % 10)
+os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+REPOSITORY = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(Path(__file__).parent))  # for ros_rig
+os.environ.setdefault(
+    "FASTDDS_DEFAULT_PROFILES_FILE", str(REPOSITORY / "config" / "fastdds_large_messages.xml")
+)
+_NEEDED = ("rclpy", "cv_bridge", "message_filters", "tf2_ros", "sensor_msgs_py", "xd_rcdepth_ros.msg")
+
+
+def _missing() -> list[str]:
+    return [name for name in _NEEDED if importlib.util.find_spec(name) is None]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip, saying why, what needs ROS where it is not built."""
+    missing = _missing()
+    if not missing:
+        return
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents and item.get_closest_marker("ros"):
+            reason = f"ROS is not built here: {', '.join(missing)} cannot be imported"
+            item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture(scope="session")
+def model_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A student with random weights, of the real architecture."""
+    import torch
+
+    from xd_rcdepth_ros.network import ModelHeader, Student, StudentConfig, save_checkpoint
+
+    torch.manual_seed(0)
+    config = StudentConfig()
+    path = tmp_path_factory.mktemp("model") / "random.safetensors"
+    header = ModelHeader("xd_rcdepth_student", config=asdict(config), input_size=(96, 160))
+    save_checkpoint(path, Student(config), header)
+    return path
+
+
+@pytest.fixture(scope="session")
+def ros_context():
+    """rclpy, initialised once."""
+    import rclpy
+
+    rclpy.init(args=[])
+    yield
+    rclpy.shutdown()
+
+
+@pytest.fixture
+def rig(ros_context):
+    """Publishers of all inputs and subscribers of all outputs."""
+    from ros_rig import Rig
+
+    rig = Rig()
+    yield rig
+    rig.close()
+
+
+@pytest.fixture
+def start_node(model_file: Path, tmp_path: Path):
+    """Starts depth_node in a process of its own; all are ended after the test."""
+    from ros_rig import NodeProcess
+
+    running: list[NodeProcess] = []
+
+    def start(*arguments: str, wait: str = "active; listening", **parameters: object) -> NodeProcess:
+        parameters.setdefault("model_file", model_file)
+        node = NodeProcess(tmp_path / f"node{len(running)}.log", arguments, parameters)
+        running.append(node)
+        node.wait_for_text(wait)
+        return node
+
+    yield start
+    for node in running:
+        node.kill()

@@ -1,0 +1,260 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Records what a depth node answers to a replayed drive, and when: the demo's third process.
+
+It says ``READY`` on standard output when the depth node is active and every output is subscribed
+to, so that a player started then loses nothing. It ends by itself once the player has gone and
+every image has its depth. It writes a rosbag2 of the outputs, and a JSON file with the time at
+which DDS says each message was published and received (wall clock, nanoseconds).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import struct
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import rclpy
+from ament_index_python.packages import get_package_share_directory
+from lifecycle_msgs.msg import State
+from lifecycle_msgs.srv import GetState
+from rcl_interfaces.msg import ParameterDescriptor
+from rclpy.executors import ExternalShutdownException
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rosbags.interfaces import Connection
+from rosbags.rosbag2 import StoragePlugin, Writer
+from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
+from xd_rcdepth_ros.msg import DepthStatus
+
+READY = "READY: the depth node is active and its outputs are subscribed to"
+DEPTH = "depth/image"
+# Private names of the depth node's outputs.
+OUTPUTS: dict[str, tuple[type, str]] = {
+    DEPTH: (Image, "sensor_msgs/msg/Image"),
+    "depth/camera_info": (CameraInfo, "sensor_msgs/msg/CameraInfo"),
+    "depth/preview": (Image, "sensor_msgs/msg/Image"),
+    "radar/image": (Image, "sensor_msgs/msg/Image"),
+    "saliency/image": (Image, "sensor_msgs/msg/Image"),
+    "status": (DepthStatus, "xd_rcdepth_ros/msg/DepthStatus"),
+}
+
+
+def header_stamp_ns(serialized: bytes) -> int:
+    """Return the stamp of a serialized message whose first field is a header, nanoseconds."""
+    order = "<" if serialized[1] & 1 else ">"  # CDR's representation identifier
+    seconds, nanoseconds = struct.unpack_from(order + "iI", serialized, 4)
+    return int(seconds) * 1_000_000_000 + int(nanoseconds)
+
+
+class OutputBag:
+    """A rosbag2 that appears under its name only when it is complete.
+
+    Args:
+        path: Folder that the bag becomes; one that is there already is replaced at the end.
+        status_definition: Text of DepthStatus.msg, which no store of definitions carries.
+    """
+
+    def __init__(self, path: Path, status_definition: str) -> None:
+        self.path = path
+        self._partial = path.with_name(f".{path.name}.partial")
+        shutil.rmtree(self._partial, ignore_errors=True)
+        self._types = get_typestore(Stores.ROS2_JAZZY)
+        self._types.register(get_types_from_msg(status_definition, OUTPUTS["status"][1]))
+        # The storage file takes its name from the folder, so the folder has its final name.
+        self._writer = Writer(
+            self._partial / path.name, version=8, storage_plugin=StoragePlugin.MCAP
+        )
+        self._writer.open()
+        self._connections: dict[str, Connection] = {}
+
+    def write(self, topic: str, message_type: str, time_ns: int, serialized: bytes) -> None:
+        """Append a serialized message."""
+        if topic not in self._connections:
+            self._connections[topic] = self._writer.add_connection(
+                topic, message_type, typestore=self._types
+            )
+        self._writer.write(self._connections[topic], time_ns, serialized)
+
+    def close(self) -> None:
+        """Finish the bag and give it its name."""
+        self._writer.close()
+        shutil.rmtree(self.path, ignore_errors=True)
+        (self._partial / self.path.name).rename(self.path)
+        self._partial.rmdir()
+
+    def discard(self) -> None:
+        """Leave nothing behind."""
+        with suppress(Exception):  # the file is removed in the next line anyway
+            self._writer.abort()
+        shutil.rmtree(self._partial, ignore_errors=True)
+
+
+@dataclass
+class Arrivals:
+    """When messages came: for each topic (stamp, published, received), nanoseconds."""
+
+    of_topic: dict[str, list[tuple[int, int, int]]] = field(default_factory=dict)
+    last_s: float = 0.0
+
+    def add(self, topic: str, stamp_ns: int, published_ns: int, received_ns: int) -> None:
+        """Book one message."""
+        self.of_topic.setdefault(topic, []).append((stamp_ns, published_ns, received_ns))
+        self.last_s = time.monotonic()
+
+    def stamps(self, topic: str) -> set[int]:
+        """Return the stamps that came on a topic."""
+        return {stamp for stamp, _, _ in self.of_topic.get(topic, [])}
+
+
+class DemoRecorder(Node):
+    """Waits for the depth node, records its outputs, and knows when the replay is over.
+
+    Args:
+        **kwargs: Passed on to :class:`rclpy.node.Node`.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__("demo_recorder", **kwargs)
+        self._output = Path(
+            self._parameter("output", "out/demo/outputs", "Folder of the bag written.")
+        )
+        self._target = self._parameter("node", "/depth_node", "Full name of the depth node.")
+        self._image_topic = self._parameter(
+            "image_topic", "/camera/front/image/compressed", "Topic of the camera's images."
+        )
+        self._start_timeout_s = self._parameter(
+            "start_timeout",
+            90.0,
+            "Longest wait for the depth node, and then for an image, seconds.",
+        )
+        self._answer_timeout_s = self._parameter(
+            "answer_timeout",
+            5.0,
+            "Longest silence before an image counts as not answered, seconds.",
+        )
+        self.finished, self.failure = False, ""
+        self._arrivals = Arrivals()
+        share = Path(get_package_share_directory("xd_rcdepth_ros"))
+        self._bag = OutputBag(self._output, (share / "msg/DepthStatus.msg").read_text())
+        self._names = {f"{self._target}/{name}": name for name in OUTPUTS}
+        self._subscribed: set[str] = set()
+        self._get_state: Any = self.create_client(GetState, f"{self._target}/get_state")
+        self._active = False
+        self._ready = False
+        self._since_s = time.monotonic()
+        self._listen(self._image_topic, CompressedImage, "", ReliabilityPolicy.BEST_EFFORT)
+        self.create_timer(0.1, self._look)
+
+    def close(self) -> None:
+        """Write the bag and the times; nothing if the replay did not come to its end."""
+        if self.failure or not self.finished:
+            self._bag.discard()
+            return
+        self._bag.close()
+        times = {
+            "pid": os.getpid(),
+            "image_topic": self._image_topic,
+            "depth_topic": f"{self._target}/{DEPTH}",
+            "columns": ["stamp_ns", "published_ns", "received_ns"],
+            "topics": self._arrivals.of_topic,
+        }
+        file = self._output.with_name("arrivals.json")
+        partial = file.with_name(f".{file.name}.partial")
+        partial.write_text(json.dumps(times) + "\n")
+        partial.replace(file)
+
+    def _parameter(self, name: str, default: Any, description: str) -> Any:
+        described = ParameterDescriptor(description=description, read_only=True)
+        return self.declare_parameter(name, default, described).value
+
+    def _listen(
+        self, topic: str, kind: type, type_name: str, reliability: ReliabilityPolicy
+    ) -> None:
+        qos = QoSProfile(depth=100, reliability=reliability, durability=DurabilityPolicy.VOLATILE)
+        self.create_subscription(kind, topic, self._booker(topic, type_name), qos, raw=True)
+        self._subscribed.add(topic)
+
+    def _booker(self, topic: str, type_name: str) -> Callable[[Any, Any], None]:
+        def book(serialized: Any, info: Any) -> None:
+            received_ns = info["received_timestamp"]
+            stamp_ns = header_stamp_ns(serialized)
+            self._arrivals.add(topic, stamp_ns, info["source_timestamp"], received_ns)
+            if type_name:
+                self._bag.write(topic, type_name, received_ns, serialized)
+
+        return book
+
+    def _look(self) -> None:
+        """Look around, ten times a second: has anything changed that matters?"""
+        waited_s = time.monotonic() - self._since_s
+        if not self._ready:
+            self._subscribe_to_outputs()
+            self._ask_state()
+            if self._active and self._subscribed >= set(self._names):
+                self._ready, self._since_s = True, time.monotonic()
+                print(READY, flush=True)  # the launch file waits for this line
+            elif waited_s > self._start_timeout_s:
+                missing = sorted(set(self._names) - self._subscribed)
+                self._end(
+                    f"{self._target} was not ready after {self._start_timeout_s:g} s "
+                    f"(active: {self._active}; outputs not offered: {missing or 'none'})."
+                )
+            return
+        images = self._arrivals.stamps(self._image_topic)
+        if not images:
+            if waited_s > self._start_timeout_s:
+                self._end(f"no image came on {self._image_topic} in {waited_s:.0f} s.")
+            return
+        if self.count_publishers(self._image_topic) > 0:
+            return
+        quiet_s = time.monotonic() - self._arrivals.last_s
+        answered = images <= self._arrivals.stamps(f"{self._target}/{DEPTH}")
+        if quiet_s > (0.5 if answered else self._answer_timeout_s):
+            self._end()
+
+    def _subscribe_to_outputs(self) -> None:
+        for topic in set(self._names) - self._subscribed:
+            offers = self.get_publishers_info_by_topic(topic)
+            if offers:
+                kind, type_name = OUTPUTS[self._names[topic]]
+                self._listen(topic, kind, type_name, offers[0].qos_profile.reliability)
+
+    def _ask_state(self) -> None:
+        if not self._active and self._get_state.service_is_ready():
+            future = self._get_state.call_async(GetState.Request())
+            future.add_done_callback(self._take_state)
+
+    def _take_state(self, future: Any) -> None:
+        answer = future.result()
+        self._active = answer.current_state.id == State.PRIMARY_STATE_ACTIVE
+
+    def _end(self, failure: str = "") -> None:
+        self.failure, self.finished = failure, True
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run the recorder until the replay is over; the exit status is 1 if it never began."""
+    rclpy.init(args=args)
+    recorder = DemoRecorder()
+    with suppress(KeyboardInterrupt, ExternalShutdownException):
+        while not recorder.finished:
+            rclpy.spin_once(recorder, timeout_sec=0.5)
+    recorder.close()
+    if recorder.failure:
+        recorder.get_logger().error(recorder.failure)
+    rclpy.try_shutdown()
+    return 1 if recorder.failure else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

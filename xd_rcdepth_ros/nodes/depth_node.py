@@ -1,0 +1,307 @@
+# SPDX-License-Identifier: Apache-2.0
+"""depth_node: camera and radar topics in, metric depth out; a lifecycle node that starts itself."""
+
+from __future__ import annotations
+
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.clock import Clock, ClockType, JumpThreshold
+from rclpy.duration import Duration
+from rclpy.executors import ExternalShutdownException
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.logging import get_logger
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from tf2_ros import Buffer, TransformListener
+
+import xd_rcdepth_ros
+from xd_rcdepth_ros.errors import XDRCDepthError
+from xd_rcdepth_ros.geometry import PinholeCamera
+from xd_rcdepth_ros.inference import DepthEstimator
+from xd_rcdepth_ros.ros import diagnostics
+from xd_rcdepth_ros.ros.accounting import Complaints
+from xd_rcdepth_ros.ros.configuration import NodeConfig
+from xd_rcdepth_ros.ros.inputs import Inputs, image_topic
+from xd_rcdepth_ros.ros.outputs import Outputs
+from xd_rcdepth_ros.ros.parameter_server import ParameterServer
+from xd_rcdepth_ros.ros.pipeline import DepthPipeline
+from xd_rcdepth_ros.ros.radars import message_type
+from xd_rcdepth_ros.ros.transforms import SweepTransforms
+
+POLL_PERIOD_S = 0.01
+IMAGE_DEPTH, RADAR_DEPTH = 5, 10
+
+
+def default_model_file() -> Path:
+    """Return the student that the package ships: installed, or beside the source tree."""
+    places = [Path(sys.prefix) / "share" / "xd_rcdepth_ros"]
+    try:
+        from ament_index_python.packages import get_package_share_directory
+
+        places.insert(0, Path(get_package_share_directory("xd_rcdepth_ros")))
+    except (ImportError, LookupError, OSError):  # no ROS environment, or not installed there
+        pass
+    places.append(Path(xd_rcdepth_ros.__file__).resolve().parents[1])
+    files = [place / "models" / "student.safetensors" for place in places]
+    return next((file for file in files if file.is_file()), files[0])
+
+
+class DepthNode(LifecycleNode):
+    """Lifecycle of the depth node.
+
+    ``configure`` loads the model and warms it up, ``activate`` opens the topics, ``deactivate``
+    closes them and keeps the model, ``cleanup`` frees it.
+    """
+
+    def __init__(self, **kwargs: object) -> None:
+        super().__init__("depth_node", **kwargs)  # type: ignore[arg-type]
+        self._problem = ""
+        self._estimator: DepthEstimator | None = None
+        self._transforms: SweepTransforms | None = None
+        self._listener: TransformListener | None = None
+        self._buffer: Buffer | None = None
+        self._outputs: Outputs | None = None
+        self._pipeline: DepthPipeline | None = None
+        self._complain = Complaints(self._say)
+        self._inputs = Inputs(self, self._complain)
+        self._recent_drops = diagnostics.SinceLast()
+        self._recent_transforms = diagnostics.SinceLast()
+        self._parameters_checked = ParameterServer(self, self._reconfigure)
+        config = self._parameters_checked.config
+        self._steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
+        self._diagnostics_timer = self.create_timer(
+            config.diagnostics_period, self._publish_diagnostics, clock=self._steady
+        )
+        self._poll_timer = self.create_timer(POLL_PERIOD_S, self._poll, clock=self._steady)
+        self._poll_timer.cancel()
+        self._jump = self.get_clock().create_jump_callback(
+            JumpThreshold(
+                min_forward=None,
+                min_backward=Duration(nanoseconds=-int(1e9 * config.sync_time_jump)),
+                on_clock_change=False,
+            ),
+            post_callback=lambda _: self._forget_time(),
+        )
+        self._start_timer = self.create_timer(0.0, self._start, clock=self._steady)
+
+    # Lifecycle -----------------------------------------------------------------------------------
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Load the model, warm it up, listen to transforms, make the publishers."""
+        config = self._parameters_checked.config
+        model_file = Path(config.model_file).expanduser() if config.model_file else None
+        try:
+            estimator = DepthEstimator.load(
+                (model_file or default_model_file()).resolve(),
+                config.device,
+                config.backend,
+                config.precision,
+                config.network_size if any(config.network_size) else None,
+            )
+            for radar in config.radar_inputs.values():
+                message_type(radar.type)
+            start_s = time.monotonic()
+            estimator.warm_up(_warm_up_camera(estimator))
+        except Exception as error:  # rclpy would swallow it; a driver may throw anything
+            return self._fail("configure", error)
+        self._problem = ""
+        self._estimator = estimator
+        self._buffer = Buffer(node=self)
+        self._listener = TransformListener(self._buffer, self, spin_thread=False)
+        self._transforms = SweepTransforms(self._buffer)
+        self._outputs = Outputs(self)
+        self._parameters_checked.locked = True
+        info = estimator.info
+        self.get_logger().info(
+            f"loaded {info.name} ({info.parameters / 1e6:.2f} M weights, sha256 "
+            f"{info.sha256[:12]}) on {info.device} by {info.backend} in {info.precision}; warm-up "
+            f"took {time.monotonic() - start_s:.1f} s"
+        )
+        return super().on_configure(state)
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Open the topics."""
+        config = self._parameters_checked.config
+        assert self._estimator and self._transforms and self._outputs
+        super().on_activate(state)
+        pipeline = DepthPipeline(
+            config,
+            self._estimator,
+            self._transforms,
+            self._outputs,
+            self._complain,
+            lambda: self.get_clock().now().nanoseconds,
+            self.context.ok,
+        )
+        self._pipeline = pipeline
+        try:
+            self._open_inputs(config, pipeline)
+        except Exception as error:
+            self._close_inputs()
+            return self._fail("activate", error)
+        topics = ", ".join(state.topic for state in self._inputs.states)
+        self.get_logger().info(f"active; listening to {topics}")
+        return TransitionCallbackReturn.SUCCESS
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Close the topics; the model stays loaded."""
+        self._close_inputs()
+        return super().on_deactivate(state)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Free the model and all that configure made."""
+        self._free()
+        return super().on_cleanup(state)
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Close and free everything."""
+        self._free()
+        return TransitionCallbackReturn.SUCCESS
+
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Go back to unconfigured after a transition broke."""
+        self._free()
+        return TransitionCallbackReturn.SUCCESS
+
+    def close(self) -> None:
+        """End all threads; to be called before the node is destroyed."""
+        self._free()
+
+    def _start(self) -> None:
+        self._start_timer.cancel()
+        if not self._parameters_checked.config.autostart:
+            return
+        if self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
+            self.trigger_activate()
+
+    def _fail(self, transition: str, error: Exception) -> TransitionCallbackReturn:
+        name = "" if isinstance(error, XDRCDepthError) else f"{type(error).__name__}: "
+        self._problem = f"{transition} failed: {name}{error}"
+        self.get_logger().error(self._problem)
+        return TransitionCallbackReturn.FAILURE
+
+    def _open_inputs(self, config: NodeConfig, pipeline: DepthPipeline) -> None:
+        kind = Image if config.image_transport == "raw" else CompressedImage
+        topic = image_topic(self, config.image_transport)
+        self._inputs.open("camera_info", CameraInfo, "camera_info", pipeline.on_camera_info, 5)
+        self._inputs.open("image", kind, topic, self._on_image, IMAGE_DEPTH)
+        for name, radar in config.radar_inputs.items():
+            take = partial(pipeline.on_radar, name)
+            self._inputs.open(
+                f"radar {name}", message_type(radar.type), f"radar/{name}", take, RADAR_DEPTH
+            )
+
+    def _close_inputs(self) -> None:
+        self._poll_timer.cancel()
+        self._inputs.close()
+        if self._pipeline is not None:
+            self._pipeline.stop()
+            self._pipeline = None
+
+    def _free(self) -> None:
+        self._close_inputs()
+        if self._listener is not None:
+            self._listener.unregister()
+        if self._buffer is not None:
+            self.destroy_service(self._buffer.srv)
+        if self._outputs is not None:
+            self._outputs.close()
+        self._estimator = self._outputs = self._transforms = None
+        self._listener = self._buffer = None
+        self._parameters_checked.locked = False
+
+    # Callbacks -----------------------------------------------------------------------------------
+
+    def _on_image(self, message: Image | CompressedImage) -> None:
+        if self._pipeline is not None:
+            self._pipeline.on_image(message)
+            if self._pipeline.pending:
+                self._poll_timer.reset()
+
+    def _poll(self) -> None:
+        if self._pipeline is not None:
+            self._pipeline.poll()
+        if self._pipeline is None or not self._pipeline.pending:
+            self._poll_timer.cancel()
+
+    def _forget_time(self) -> None:
+        if self._pipeline is not None:
+            self._pipeline.forget_time()
+
+    def _reconfigure(self, config: NodeConfig) -> None:
+        self._diagnostics_timer.timer_period_ns = int(1e9 * config.diagnostics_period)
+        if self._pipeline is not None:
+            self._pipeline.reconfigure(config)
+
+    def _publish_diagnostics(self) -> None:
+        config = self._parameters_checked.config
+        node, now_s = self.get_fully_qualified_name(), time.monotonic()
+        state = "active" if self._pipeline else "inactive" if self._estimator else "unconfigured"
+        info = self._estimator.describe() if self._estimator else {}
+        maps = self._pipeline.saliency_maps if self._pipeline else 0
+        statuses = [diagnostics.model_status(node, state, self._problem, info, maps)]
+        if self._pipeline is not None and self._transforms is not None:
+            ledger, transforms = self._pipeline.ledger.state(), self._transforms.counts()
+            timeout_s = config.watchdog_timeout
+            statuses += [
+                diagnostics.frames_status(
+                    node, ledger, self._recent_drops(ledger.drops), self._pipeline.timing, now_s
+                ),
+                diagnostics.synchronisation_status(node, self._pipeline.sync_counts()),
+                diagnostics.transforms_status(
+                    node, transforms, self._recent_transforms(transforms), config.fixed_frame
+                ),
+                *(
+                    diagnostics.input_status(node, input_state, now_s, timeout_s)
+                    for input_state in self._inputs.states
+                ),
+            ]
+            self._inputs.complain_of_silence(timeout_s)
+        stamp = self.get_clock().now().to_msg()
+        self._diagnostics.publish(diagnostics.array(stamp, statuses))
+
+    def _say(self, level: str, text: str) -> None:
+        if level == "error":
+            self.get_logger().error(text)
+        else:
+            self.get_logger().warning(text)
+
+
+def _warm_up_camera(estimator: DepthEstimator) -> PinholeCamera:
+    """Return a camera whose image falls onto the grid that the model was trained on."""
+    header = estimator.info.header
+    height, width = header.input_size
+    focal_px = header.focal_length_px or float(width)
+    return PinholeCamera.from_focal(
+        width, height, focal_px, focal_px, (width - 1) / 2, (height - 1) / 2
+    )
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run the node until it is told to stop; exit status 1 if its parameters cannot be used."""
+    rclpy.init(args=args)
+    node = None
+    try:
+        node = DepthNode()
+        rclpy.spin(node)
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    except XDRCDepthError as error:
+        get_logger("depth_node").fatal(str(error))
+        return 1
+    finally:
+        if node is not None:
+            node.close()
+            node.destroy_node()
+        if rclpy.ok():
+            rclpy.shutdown()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
