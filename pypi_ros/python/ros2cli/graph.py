@@ -18,7 +18,9 @@ from rclpy.signals import SignalHandlerOptions
 
 from .errors import CommandError
 
-DISCOVERY_S = 1.0
+# Fast DDS repeats its announcements every three seconds: a node whose first ones were lost is
+# found only then.
+DISCOVERY_S = 3.2
 _STEP_S = 0.05
 
 
@@ -78,7 +80,7 @@ class CliNode:
         """Give the middleware time to find the other nodes."""
         self.spin(timeout_s=seconds)
 
-    def call(self, service_type: Any, name: str, request: Any, timeout_s: float = 5.0) -> Any:
+    def call(self, service_type: Any, name: str, request: Any, timeout_s: float = 10.0) -> Any:
         """Call a service and return its response.
 
         Raises:

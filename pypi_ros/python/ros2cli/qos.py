@@ -39,7 +39,8 @@ def adapted_to_publishers(topic: str, endpoints: Sequence[Any], depth: int) -> Q
         depth: Length of the queue, messages.
 
     Returns:
-        Reliable only if all publishers are reliable; transient local only if all are.
+        Reliable only if all publishers are reliable; transient local only if all are. Without
+        publishers best effort and volatile, which fit any that may come.
     """
     reliable = [e.qos_profile.reliability == ReliabilityPolicy.RELIABLE for e in endpoints]
     latched = [e.qos_profile.durability == DurabilityPolicy.TRANSIENT_LOCAL for e in endpoints]
@@ -48,7 +49,7 @@ def adapted_to_publishers(topic: str, endpoints: Sequence[Any], depth: int) -> Q
             _log.warning("%s: some publishers are %s and some are not", topic, names)
     return QoSProfile(
         depth=depth,
-        reliability=_reliability(all(reliable) if reliable else True),
+        reliability=_reliability(bool(reliable) and all(reliable)),
         durability=_durability(bool(latched) and all(latched)),
     )
 

@@ -8,7 +8,8 @@ import re
 import sys
 from typing import Any
 
-_DISCOVERY_S = 1.0
+# Time for finding the readers; see `graph.DISCOVERY_S`.
+_DISCOVERY_S = 3.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,8 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("-x", "--exclude-regex", metavar="REGEX", help="not the topics that match")
     add("-m", "--remap", nargs="+", default=[], metavar="OLD:=NEW", help="rename topics")
     add("-l", "--loop", action="store_true", help="begin again at the end")
-    add("-d", "--delay", type=not_negative, default=0.0, metavar="SECONDS",
-        help="wait before the first message, after the publishers were made")  # fmt: skip
+    add("-d", "--delay", type=not_negative, default=_DISCOVERY_S, metavar="SECONDS",
+        help="from making the publishers to the first message (default: %(default)s)")  # fmt: skip
     add("--start-offset", type=not_negative, default=0.0, metavar="SECONDS",
         help="begin this far into the bag")  # fmt: skip
     add("--playback-duration", type=float, default=-1.0, metavar="SECONDS",
@@ -76,7 +77,7 @@ def main(args: argparse.Namespace) -> int:
             connections = player.add_topics(connections, overrides)
             if not connections:
                 raise CommandError("no topic of the bag can be played")
-            cli.stop.sleep(max(args.delay, _DISCOVERY_S))
+            cli.stop.sleep(args.delay)
             while not cli.stop:
                 messages = ReadAhead(reader, connections, start_ns, stop_ns)
                 try:
