@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What all converters share: planned bags, written one by one or in parallel, resumed, verified."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xd_rcdepth_ros.errors import RecordingError, XDRCDepthError
+from xd_rcdepth_ros.recordings.index import read_info
+from xd_rcdepth_ros.recordings.writer import DriveWriter
+
+# (messages done, messages in all, name of the bag)
+Progress = Callable[[int, int, str], None]
+# Below this, starting a process takes longer than it saves.
+_MESSAGES_PER_WORKER = 3000
+
+
+class DrivePlan(ABC):
+    """One bag to be: small, picklable, and able to write itself and to say what it should hold.
+
+    Attributes:
+        name: Name of the bag's folder.
+        info: What the bag remembers; ``options`` in it decide whether a finished bag is the same.
+    """
+
+    name: str
+    info: dict[str, Any]
+    version: ClassVar[int] = 1  # raise it when a converter writes something else than before
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """Return the number of sensor messages."""
+
+    @abstractmethod
+    def write(self, writer: DriveWriter, tick: Callable[[], None]) -> Counter[str]:
+        """Write everything; call ``tick`` after each sensor message; return what was skipped."""
+
+    @abstractmethod
+    def stamps(self) -> dict[str, list[int]]:
+        """Return the stamps, nanoseconds, that the bag should have on each sensor topic."""
+
+    @abstractmethod
+    def source_images(self) -> Iterator[tuple[str, int, bytes]]:
+        """Yield topic, stamp and the bytes on disk of each image."""
+
+    @abstractmethod
+    def source_lidar(self, stamp_ns: int) -> NDArray[np.float64] | None:
+        """Return lidar points (N, 3), metres, in the first camera's frame at an image's stamp.
+
+        Computed from the source without the bag's transforms; None where there is no lidar.
+        """
+
+
+def convert_plans(
+    plans: Sequence[DrivePlan],
+    out: str | Path,
+    storage: str = "mcap",
+    jobs: int = 1,
+    progress: Progress | None = None,
+) -> list[Path]:
+    """Write the planned bags that are not there yet.
+
+    A bag that fails does not stop the others; nothing of it is left.
+
+    Args:
+        plans: The bags.
+        out: Folder for them.
+        storage: ``mcap`` or ``sqlite3``.
+        jobs: Processes to use at most; 0 takes one a core.
+        progress: Called with (messages done, messages in all, bag).
+
+    Returns:
+        Paths of all bags, in the order of the plans, also of those that were there already.
+
+    Raises:
+        RecordingError: A bag failed, or a folder of its name holds something else.
+    """
+    out = Path(out)
+    report = progress or (lambda done, total, name: None)
+    pending = [plan for plan in plans if not _is_finished(out / plan.name, plan)]
+    total = sum(len(plan) for plan in plans)
+    done = total - sum(len(plan) for plan in pending)
+    workers = min(
+        jobs or os.cpu_count() or 1,
+        len(pending),
+        1 + sum(len(plan) for plan in pending) // _MESSAGES_PER_WORKER,
+    )
+    failed: dict[str, XDRCDepthError] = {}
+    report(done, total, "")
+    if workers <= 1:
+        for plan in pending:
+            start = done
+
+            def tick(name: str = plan.name) -> None:
+                nonlocal done
+                done += 1
+                report(done, total, name)
+
+            try:
+                write_plan(plan, out, storage, tick)
+            except XDRCDepthError as error:
+                failed[plan.name] = error
+                done = start + len(plan)
+    else:
+        # Spawned, not forked: the caller may run threads, such as a progress display.
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(workers, mp_context=context) as pool:
+            futures = {pool.submit(write_plan, plan, out, storage): plan for plan in pending}
+            try:
+                for future in as_completed(futures):
+                    plan = futures[future]
+                    try:
+                        future.result()
+                    except XDRCDepthError as error:
+                        failed[plan.name] = error
+                    done += len(plan)
+                    report(done, total, plan.name)
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+    if failed:
+        name, first = next(iter(failed.items()))
+        raise RecordingError(
+            f"{len(failed)} of {len(plans)} bags failed ({', '.join(failed)}); {name}: {first}"
+        )
+    return [out / plan.name for plan in plans]
+
+
+def write_plan(
+    plan: DrivePlan, out: Path, storage: str, tick: Callable[[], None] = lambda: None
+) -> None:
+    """Write one planned bag; nothing is left of it if it fails."""
+    info = {**plan.info, "converter_version": plan.version}
+    with DriveWriter(out / plan.name, storage, info) as writer:
+        skipped = plan.write(writer, tick)
+        writer.info["skipped"] = {reason: n for reason, n in skipped.items() if n}
+
+
+def _is_finished(path: Path, plan: DrivePlan) -> bool:
+    if not path.exists():
+        return False
+    there = read_info(path)
+    for key, wanted in (
+        ("source", plan.info.get("source")),
+        ("options", plan.info.get("options")),
+        ("converter_version", plan.version),
+    ):
+        if there.get(key) != wanted:
+            raise RecordingError(
+                f"{path} is there already, but with {key} {there.get(key)} instead of {wanted}. "
+                "Remove it, or choose another output folder."
+            )
+    return True
