@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fixtures of the ROS tests: a model file, the node in a process of its own, and a rig around it."""
+"""A model file, the node in a process of its own, and a rig around it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,14 @@ sys.path.insert(0, str(Path(__file__).parent))  # for ros_rig
 os.environ.setdefault(
     "FASTDDS_DEFAULT_PROFILES_FILE", str(REPOSITORY / "config" / "fastdds_large_messages.xml")
 )
-_NEEDED = ("rclpy", "cv_bridge", "message_filters", "tf2_ros", "sensor_msgs_py", "xd_rcdepth_ros.msg")
+_NEEDED = (
+    "rclpy",
+    "cv_bridge",
+    "message_filters",
+    "tf2_ros",
+    "sensor_msgs_py",
+    "xd_rcdepth_ros.msg",
+)
 
 
 def _missing() -> list[str]:
@@ -80,7 +87,9 @@ def start_node(model_file: Path, tmp_path: Path):
 
     running: list[NodeProcess] = []
 
-    def start(*arguments: str, wait: str = "active; listening", **parameters: object) -> NodeProcess:
+    def start(
+        *arguments: str, wait: str = "active; listening", **parameters: object
+    ) -> NodeProcess:
         parameters.setdefault("model_file", model_file)
         node = NodeProcess(tmp_path / f"node{len(running)}.log", arguments, parameters)
         running.append(node)

@@ -25,9 +25,9 @@ from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 from tf2_msgs.msg import TFMessage
+from xd_rcdepth_ros.msg import DepthStatus
 
 from xd_rcdepth_ros.geometry import PinholeCamera, RigidTransform
-from xd_rcdepth_ros.msg import DepthStatus
 from xd_rcdepth_ros.ros.conversions import (
     array_to_image,
     info_from_camera,
@@ -141,8 +141,10 @@ class Rig:
     def connect(self, *inputs: str, timeout_s: float = 20.0) -> None:
         """Wait until the node listens to these inputs and we to its outputs."""
         self.wait(
-            lambda: all(self.publishers[name].get_subscription_count() > 0 for name in inputs)
-            and self.node.count_publishers("/depth_node/status") > 0,
+            lambda: (
+                all(self.publishers[name].get_subscription_count() > 0 for name in inputs)
+                and self.node.count_publishers("/depth_node/status") > 0
+            ),
             "the node's subscriptions",
             timeout_s,
         )
@@ -173,7 +175,9 @@ class Rig:
         transform.transform = rigid_to_transform(odom_from_camera)
         self.publishers["tf"].publish(TFMessage(transforms=[transform]))
 
-    def image(self, stamp_ns: int, rgb: np.ndarray | None = None, frame: str = CAMERA_FRAME) -> Image:
+    def image(
+        self, stamp_ns: int, rgb: np.ndarray | None = None, frame: str = CAMERA_FRAME
+    ) -> Image:
         if rgb is None:
             ramp = np.linspace(0, 255, WIDTH, dtype=np.uint8)
             rgb = np.broadcast_to(ramp[None, :, None], (HEIGHT, WIDTH, 3))
@@ -187,11 +191,15 @@ class Rig:
         return message
 
     def cloud(
-        self, stamp_ns: int, xyz: list[list[float]] | None = None, frame: str = RADAR_FRAME, **columns: str
+        self,
+        stamp_ns: int,
+        xyz: list[list[float]] | None = None,
+        frame: str = RADAR_FRAME,
+        **columns: str,
     ) -> PointCloud2:
         """Return a cloud with fields x y z rcs vx vy, renamed by ``columns``."""
-        from sensor_msgs_py import point_cloud2
         from sensor_msgs.msg import PointField
+        from sensor_msgs_py import point_cloud2
 
         xyz = [[20.0, 0.0, 0.5], [30.0, 3.0, 0.5]] if xyz is None else xyz
         names = [columns.get(name, name) for name in ("x", "y", "z", "rcs", "vx", "vy")]
@@ -248,8 +256,10 @@ class Rig:
         """Wait for diagnostics made after now, with nothing in flight; return the frames part."""
         seen = len(self.received["/diagnostics"])
         self.wait(
-            lambda: len(self.received["/diagnostics"]) > seen + 1
-            and self.diagnostics("frames").get("in_flight") == "0",
+            lambda: (
+                len(self.received["/diagnostics"]) > seen + 1
+                and self.diagnostics("frames").get("in_flight") == "0"
+            ),
             "quiet diagnostics",
             timeout_s,
         )

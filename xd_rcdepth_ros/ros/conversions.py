@@ -90,7 +90,7 @@ def camera_from_info(message: CameraInfo) -> PinholeCamera:
             int(message.height),
             k,
             p,
-            tuple(float(value) for value in message.d),
+            tuple(float(value) for value in message.d) if any(message.d) else (),
             message.distortion_model or "plumb_bob",
             frame_name(message.header.frame_id),
         )

@@ -1,0 +1,267 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Messages to NumPy and back, with what drivers really send; no DDS."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.ros
+pytest.importorskip("rclpy", reason="ROS is not built here: rclpy cannot be imported")
+pytest.importorskip("cv_bridge", reason="cv_bridge cannot be imported")
+pytest.importorskip("sensor_msgs_py", reason="sensor_msgs_py cannot be imported")
+
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2  # noqa: E402
+from sensor_msgs_py import point_cloud2  # noqa: E402
+from std_msgs.msg import Header  # noqa: E402
+
+from xd_rcdepth_ros.errors import MessageError  # noqa: E402
+from xd_rcdepth_ros.geometry import (  # noqa: E402
+    DepthResult,
+    PinholeCamera,
+    RadarPoints,
+    rasterize_radar,
+)
+from xd_rcdepth_ros.recordings.pointcloud import fields_of, radar_cloud  # noqa: E402
+from xd_rcdepth_ros.ros import conversions  # noqa: E402
+from xd_rcdepth_ros.ros.configuration import RadarInput  # noqa: E402
+from xd_rcdepth_ros.ros.parameters import RADAR_FIELDS  # noqa: E402
+from xd_rcdepth_ros.ros.radars import decode_radar  # noqa: E402
+
+RGB = np.random.default_rng(0).integers(0, 255, (6, 8, 3), np.uint8)
+FIELDS = {role: name for role, (name, _) in RADAR_FIELDS.items()}
+
+
+def image(array, encoding):
+    return conversions.array_to_image(array, encoding, Header(frame_id="camera"))
+
+
+def test_stamps_are_exact():
+    for ns in (0, 1, 1_700_000_000_123_456_789):
+        assert conversions.stamp_to_ns(conversions.ns_to_stamp(ns)) == ns
+
+
+def test_array_to_image_copies_the_bytes_and_says_their_layout():
+    message = image(RGB[:, ::-1], "rgb8")  # not contiguous
+    assert (message.height, message.width, message.step) == (6, 8, 24)
+    assert bytes(message.data) == RGB[:, ::-1].tobytes()
+
+
+@pytest.mark.parametrize(
+    ("array", "encoding", "expected"),
+    [
+        (RGB, "rgb8", RGB),
+        (RGB[..., ::-1], "bgr8", RGB),
+        (np.dstack([RGB[..., ::-1], RGB[..., 0]]), "bgra8", RGB),
+        (RGB[..., 0], "mono8", np.repeat(RGB[..., :1], 3, axis=2)),
+    ],
+)
+def test_encodings_become_rgb(array, encoding, expected):
+    np.testing.assert_array_equal(conversions.image_to_rgb(image(array, encoding)), expected)
+
+
+def test_padded_rows_are_left_out():
+    padded = np.concatenate([RGB.reshape(6, 24), np.full((6, 8), 99, np.uint8)], axis=1)
+    message = image(padded, "mono8")
+    message.encoding, message.width, message.step = "rgb8", 8, 32
+    np.testing.assert_array_equal(conversions.image_to_rgb(message), RGB)
+
+
+def compressed(data: bytes) -> CompressedImage:
+    message = CompressedImage(format="jpeg")
+    message.data.frombytes(data)
+    return message
+
+
+def test_png_comes_back_exactly():
+    data = cv2.imencode(".png", RGB[..., ::-1])[1].tobytes()
+    np.testing.assert_array_equal(conversions.image_to_rgb(compressed(data)), RGB)
+
+
+def cut_jpeg() -> CompressedImage:
+    return compressed(cv2.imencode(".jpg", RGB)[1].tobytes()[:100])
+
+
+def short_image() -> Image:
+    message = image(RGB, "rgb8")
+    message.height = 60
+    return message
+
+
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        (Image(encoding="rgb8"), "0 x 0"),
+        (image(RGB, "yuv9000"), "yuv9000"),
+        (image(RGB, ""), "encoding ''"),
+        (short_image(), "8 x 60"),
+        (compressed(b""), "0 bytes"),
+        (compressed(b"no image at all"), "15 bytes"),
+        (cut_jpeg(), "100 bytes"),
+    ],
+)
+def test_images_that_cannot_be_read_are_named(message, said):
+    with pytest.raises(MessageError) as caught:
+        conversions.image_to_rgb(message)
+    assert said in str(caught.value)
+
+
+def info(**changes) -> CameraInfo:
+    camera = PinholeCamera.from_focal(640, 480, 500.0, 510.0, 319.5, 239.5, "camera")
+    message = conversions.info_from_camera(camera, Header(frame_id="/camera"))
+    for name, value in changes.items():
+        setattr(message, name, value)
+    return message
+
+
+def test_camera_info_round_trip():
+    camera = conversions.camera_from_info(info())
+    assert camera == PinholeCamera.from_focal(640, 480, 500.0, 510.0, 319.5, 239.5, "camera")
+    assert conversions.camera_from_info(info(p=[0.0] * 12)) == camera  # no P: it follows K
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"k": [0.0] * 9}, "calibrate"),
+        ({"width": 0}, "0 x 480"),
+        ({"k": [float("nan")] * 9}, "not finite"),
+        ({"binning_x": 2}, "binning 2"),
+    ],
+)
+def test_camera_info_that_cannot_be_used_is_named(changes, said):
+    with pytest.raises(MessageError) as caught:
+        conversions.camera_from_info(info(**changes))
+    assert said in str(caught.value) and "camera" in str(caught.value)
+
+
+def test_rectified_image_follows_the_pinhole():
+    """A point seen through a distorted lens appears, undistorted, where the pinhole sees it."""
+    camera = conversions.camera_from_info(info(d=[-0.2, 0.05, 0.0, 0.0, 0.0]))
+    point = np.array([[0.8, -0.5, 2.0]])
+    zero = np.zeros(3)
+    (u, v), *_ = cv2.projectPoints(point, zero, zero, camera.k, np.array(camera.distortion))[0][0]
+    picture = np.zeros((480, 640, 3), np.uint8)
+    cv2.circle(picture, (round(float(u)), round(float(v))), 3, (255, 255, 255), -1)
+    undistorted, rectified = conversions.rectify(picture, camera)
+    rows, columns = np.nonzero(undistorted[..., 0] > 128)
+    expected, _ = rectified.project(point)
+    assert rectified.is_rectified
+    assert abs(columns.mean() - expected[0, 0]) < 1 and abs(rows.mean() - expected[0, 1]) < 1
+
+
+def test_unknown_distortion_is_named():
+    camera = conversions.camera_from_info(info(d=[0.1] * 7, distortion_model="magic"))
+    with pytest.raises(MessageError, match="'magic' with 7 coefficients"):
+        conversions.rectify(np.zeros((480, 640, 3), np.uint8), camera)
+
+
+DEPTH = np.array([[0.5, 10.0, 70.0, 120.0, np.nan]], np.float32)
+
+
+def test_depth_in_metres_follows_rep_117():
+    encoded = conversions.encode_depth(DEPTH, "32FC1", 1.0, 100.0)
+    np.testing.assert_array_equal(encoded, [[-np.inf, 10.0, 70.0, np.inf, np.nan]])
+    assert DEPTH[0, 0] == 0.5  # the caller's array stays
+
+
+def test_depth_in_millimetres_has_0_for_invalid_and_saturates():
+    encoded = conversions.encode_depth(DEPTH, "16UC1", 1.0, 100.0)
+    assert encoded.dtype == np.uint16
+    np.testing.assert_array_equal(encoded, [[0, 10_000, 65_535, 0, 0]])
+
+
+def test_a_plane_at_10_m_is_a_cloud_at_10_m():
+    camera = PinholeCamera.from_focal(40, 30, 50.0, 50.0, 19.5, 14.5)
+    depth = np.full((30, 40), 10.0, np.float32)
+    depth[0, 0] = np.nan
+    rgb = np.zeros((60, 80, 3), np.uint8)
+    rgb[..., 0] = 200
+    result = DepthResult(depth, camera, 0, rasterize_radar((), camera))
+    cloud = conversions.depth_to_cloud(result, rgb, Header(frame_id="camera"))
+    points = point_cloud2.read_points(cloud)
+    assert len(points) == 30 * 40 - 1
+    np.testing.assert_allclose(points["z"], 10.0)
+    # As depth_image_proc does it: x = (u - cx) z / fx.
+    np.testing.assert_allclose(points["x"].max(), (39 - 19.5) * 10 / 50)
+    assert (points["rgb"].copy().view(np.uint32) == 200 << 16).all()
+    coarse = conversions.depth_to_cloud(result, rgb, Header(), stride=2)
+    assert coarse.width * coarse.height == 15 * 20 - 1
+
+
+POINTS = RadarPoints.from_arrays(
+    [[10.0, 1.0, 0.5], [20.0, -2.0, 0.0]], [3.0, 4.0], [[-1, 0], [2, 1]]
+)
+
+
+def cloud(array) -> PointCloud2:
+    message = PointCloud2(height=1, width=len(array), point_step=array.dtype.itemsize)
+    message.row_step = message.width * message.point_step
+    from sensor_msgs.msg import PointField
+
+    message.fields = [
+        PointField(name=f.name, offset=f.offset, datatype=f.datatype, count=f.count)
+        for f in fields_of(array.dtype)
+    ]
+    message.data.frombytes(array.tobytes())
+    message.header.frame_id = "/radar"
+    return message
+
+
+def test_cloud_is_read_by_field_names():
+    array = radar_cloud(POINTS)
+    radar = RadarInput("point_cloud2", FIELDS)
+    points = decode_radar(cloud(array), radar)
+    np.testing.assert_array_equal(points.position_m, POINTS.position_m)
+    np.testing.assert_array_equal(points.velocity_mps, POINTS.velocity_mps)
+    assert np.isnan(points.velocity_compensated_mps).all()  # not mapped
+    mapped = RadarInput("point_cloud2", {**FIELDS, "vx": "", "vy": "", "radial_speed": "rcs"})
+    rates = np.linalg.norm(decode_radar(cloud(array), mapped).velocity_mps, axis=1)
+    np.testing.assert_allclose(rates, [3.0, 4.0], rtol=1e-6)
+
+
+def test_a_wrong_field_map_lists_the_fields_that_are_there():
+    radar = RadarInput("point_cloud2", {**FIELDS, "rcs": "power"})
+    with pytest.raises(MessageError) as caught:
+        decode_radar(cloud(radar_cloud(POINTS)), radar)
+    text = str(caught.value)
+    assert "'power'" in text and "x, y, z, rcs, vx, vy, vx_comp, vy_comp" in text
+
+
+def test_empty_and_nan_clouds_are_no_error():
+    radar = RadarInput("point_cloud2", FIELDS)
+    assert len(decode_radar(cloud(radar_cloud(RadarPoints.empty())), radar)) == 0
+    array = radar_cloud(POINTS)
+    array["x"][0] = np.nan
+    points = decode_radar(cloud(array), radar)
+    assert list(points.usable()) == [False, True]
+
+
+def test_cut_off_cloud_is_named():
+    message = cloud(radar_cloud(POINTS))
+    message.width = 50
+    message.row_step = 50 * message.point_step
+    with pytest.raises(MessageError, match="cut off"):
+        decode_radar(message, RadarInput("point_cloud2", FIELDS))
+
+
+def test_radar_scan_and_tracks():
+    radar_msgs = pytest.importorskip("radar_msgs.msg", reason="radar_msgs cannot be imported")
+    scan = radar_msgs.RadarScan()
+    scan.returns = [
+        radar_msgs.RadarReturn(
+            range=10.0, azimuth=float(np.pi / 2), doppler_velocity=-2.0, amplitude=7.0
+        )
+    ]
+    points = decode_radar(scan, RadarInput("radar_scan", FIELDS))
+    np.testing.assert_allclose(points.position_m, [[0, 10, 0]], atol=1e-5)
+    np.testing.assert_allclose(points.velocity_mps, [[0, -2]], atol=1e-5)
+    assert points.rcs_dbsm[0] == 7.0
+    track = radar_msgs.RadarTrack()
+    track.position.x, track.velocity.y = 30.0, 1.5
+    tracks = radar_msgs.RadarTracks(tracks=[track])
+    points = decode_radar(tracks, RadarInput("radar_tracks", FIELDS))
+    np.testing.assert_array_equal(points.position_m, [[30, 0, 0]])
+    np.testing.assert_array_equal(points.velocity_mps, [[0, 1.5]])
+    assert len(decode_radar(radar_msgs.RadarTracks(), RadarInput("radar_tracks", FIELDS))) == 0
