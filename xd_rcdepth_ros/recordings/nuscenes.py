@@ -252,8 +252,9 @@ def plan_nuscenes(
     """Read the tables and plan one bag a scene; see ``convert_nuscenes``."""
     root = Path(root)
     version = find_version(root, version)
-    channels = [*cameras, *radars, *([lidar] if lidar else [])]
     there = channels_of(root, version)
+    wanted = [*_expand(cameras, "CAM_", there), *_expand(radars, "RADAR_", there)]
+    channels = [*wanted, *([lidar] if lidar else [])]
     absent = [channel for channel in channels if channel not in there]
     if absent or not channels:
         raise RecordingError(
@@ -306,8 +307,8 @@ def convert_nuscenes(
         scenes: Names of scenes; None takes all.
         split: ``train``, ``val``, ``test``, ``mini_train`` or ``mini_val`` by the official scene
             lists, or a split named in a ``splits.json`` beside the tables.
-        cameras: Camera channels.
-        radars: Radar channels.
+        cameras: Camera channels; ``all`` takes all that the data set has.
+        radars: Radar channels; ``all`` takes all that the data set has.
         lidar: Lidar channel, or None.
         storage: ``mcap`` or ``sqlite3``.
         radar_filter: Returns to keep; None keeps all.
@@ -347,6 +348,12 @@ def _splits(root: Path, version: str) -> Callable[[str], str | None]:
             f"{path / 'splits.json'} should hold {{split: [scene names]}}, but: {error}."
         ) from error
     return lambda name: split_of.get(name) or official_split(name)
+
+
+def _expand(channels: Sequence[str], prefix: str, there: Collection[str]) -> list[str]:
+    if list(channels) != ["all"]:
+        return list(channels)
+    return sorted(channel for channel in there if channel.startswith(prefix))
 
 
 def _choose(
