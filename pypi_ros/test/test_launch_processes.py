@@ -1,0 +1,331 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Contract of launch's ExecuteProcess: real processes, their output, restart and end."""
+
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+launch = pytest.importorskip("launch", reason="launch is not installed")
+
+from launch.actions import (  # noqa: E402
+    EmitEvent,
+    ExecuteProcess,
+    OpaqueFunction,
+    RegisterEventHandler,
+    Shutdown,
+    TimerAction,
+)
+from launch.event_handlers import OnProcessExit, OnProcessIO, OnProcessStart  # noqa: E402
+from launch.events import matches_action  # noqa: E402
+from launch.events.process import ShutdownProcess, SignalProcess  # noqa: E402
+from launch.substitutions import LaunchConfiguration  # noqa: E402
+
+from launch import LaunchContext, LaunchDescription, LaunchService  # noqa: E402
+
+# Says that it is ready, then waits; what it does with a signal follows.
+WAITING = """
+import signal, sys, time
+{signals}
+open(sys.argv[1], "w").close()
+while True:
+    time.sleep(0.05)
+"""
+STUBBORN = WAITING.format(
+    signals="for s in (signal.SIGINT, signal.SIGTERM): signal.signal(s, signal.SIG_IGN)"
+)
+IGNORES_SIGINT = WAITING.format(
+    signals="signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+    "signal.signal(signal.SIGTERM, lambda *_: sys.exit(15))"
+)
+OBEDIENT = WAITING.format(signals="signal.signal(signal.SIGINT, lambda *_: sys.exit(7))")
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """Restore the environment, which launch actions change, and keep logs in one place."""
+    before = dict(os.environ)
+    monkeypatch.setenv("ROS_LOG_DIR", str(tmp_path / "log"))
+    monkeypatch.setenv("_ROS_WHEELS_BOOTSTRAP_COMPLETE", "1")
+    yield
+    os.environ.clear()
+    os.environ.update(before)
+
+
+def run(*entities: Any) -> int:
+    """Run a description of the entities; return the status."""
+    service = LaunchService(noninteractive=True)
+    service.include_launch_description(LaunchDescription(list(entities)))
+    return service.run()
+
+
+def python(code: str, *arguments: str, **kwargs: Any) -> ExecuteProcess:
+    """Return an action that runs Python code."""
+    return ExecuteProcess(cmd=[sys.executable, "-c", code, *arguments], **kwargs)
+
+
+def when_exists(path: Path, *actions: Any) -> OpaqueFunction:
+    """Return an action that visits others once a file exists."""
+
+    def look(context: LaunchContext) -> list:
+        if path.exists():
+            return list(actions)
+        return [TimerAction(period=0.05, actions=[OpaqueFunction(function=look)])]
+
+    return OpaqueFunction(function=look)
+
+
+def exit_codes(codes: list[int], *actions: ExecuteProcess) -> list[RegisterEventHandler]:
+    """Return handlers that note the exit codes of processes."""
+    return [
+        RegisterEventHandler(
+            OnProcessExit(
+                target_action=action,
+                on_exit=lambda event, context: codes.append(event.returncode),
+            )
+        )
+        for action in actions
+    ]
+
+
+def test_process_gets_arguments_directory_and_environment(tmp_path: Path) -> None:
+    out = tmp_path / "out.json"
+    code = (
+        "import json, os, sys; json.dump([sys.argv[2:], os.getcwd(), os.environ.get('CONTRACT_A'),"
+        " os.environ.get('CONTRACT_B')], open(sys.argv[1], 'w'))"
+    )
+    os.environ["CONTRACT_B"] = "from outside"
+
+    status = run(
+        python(
+            code,
+            str(out),
+            "plain",
+            ["joined ", LaunchConfiguration("x", default="text")],
+            cwd=str(tmp_path),
+            additional_env={"CONTRACT_A": LaunchConfiguration("y", default="set")},
+        )
+    )
+
+    assert status == 0
+    expected = [["plain", "joined text"], str(tmp_path.resolve()), "set", "from outside"]
+    assert json.loads(out.read_text()) == expected
+
+
+def test_env_replaces_the_environment(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    os.environ["CONTRACT_B"] = "from outside"
+
+    run(
+        ExecuteProcess(
+            cmd=["/bin/sh", "-c", f'echo "$CONTRACT_A-$CONTRACT_B" > {out}'],
+            env={"CONTRACT_A": "only"},
+        )
+    )
+
+    assert out.read_text() == "only-\n"
+
+
+def test_shell_runs_the_line(tmp_path: Path) -> None:
+    run(ExecuteProcess(cmd=["echo one &&", f"echo two > {tmp_path}/two"], shell=True))
+
+    assert (tmp_path / "two").read_text() == "two\n"
+
+
+def test_start_and_end_are_events() -> None:
+    notes: list[Any] = []
+    process = python("raise SystemExit(3)", name="quick")
+
+    def note(kind: str) -> Callable:
+        def noting(event: Any, context: LaunchContext) -> None:
+            notes.append((kind, event.pid > 0, event.process_name, event.action is process))
+
+        return noting
+
+    status = run(
+        RegisterEventHandler(OnProcessStart(target_action=process, on_start=note("start"))),
+        RegisterEventHandler(OnProcessExit(target_action=process, on_exit=note("exit"))),
+        process,
+    )
+
+    assert status == 0  # a process that fails is no failure of the launch
+    assert [note[0] for note in notes] == ["start", "exit"]
+    assert all(note[1] and note[3] for note in notes)
+    assert notes[0][2].startswith("quick-")
+    assert process.return_code == 3
+
+
+def test_handler_may_be_for_all_processes_or_for_those_a_function_chooses() -> None:
+    notes: list[str] = []
+    first = python("raise SystemExit(1)", name="first")
+    second = python("raise SystemExit(2)", name="second")
+
+    def note(kind: str) -> Callable:
+        return lambda event, context: notes.append(f"{kind}{event.returncode}")
+
+    run(
+        RegisterEventHandler(OnProcessExit(on_exit=note("any"))),
+        RegisterEventHandler(
+            OnProcessExit(target_action=lambda action: action is second, on_exit=note("chosen"))
+        ),
+        first,
+        second,
+    )
+
+    assert sorted(notes) == ["any1", "any2", "chosen2"]
+
+
+def test_output_is_kept_and_given_to_handlers() -> None:
+    heard: list[bytes] = []
+    process = python("import sys; print('out'); print('err', file=sys.stderr)", cached_output=True)
+
+    run(
+        RegisterEventHandler(
+            OnProcessIO(
+                target_action=process,
+                on_stdout=lambda event: heard.append(event.text),
+                on_stderr=lambda event: heard.append(event.text),
+            )
+        ),
+        process,
+    )
+
+    assert process.get_stdout().strip() == "out"
+    assert process.get_stderr().strip() == "err"
+    assert sorted(b"".join(heard).split()) == [b"err", b"out"]
+
+
+def test_output_goes_to_the_launch_log(tmp_path: Path) -> None:
+    launch.logging.launch_config.log_dir = str(tmp_path / "log")
+    (tmp_path / "log").mkdir(exist_ok=True)
+
+    run(python("print('into the log')", output="log"))
+
+    assert "into the log" in (tmp_path / "log" / "launch.log").read_text()
+
+
+def test_shutdown_on_exit_of_a_required_process_ends_the_others(tmp_path: Path) -> None:
+    codes: list[int] = []
+    ready = tmp_path / "ready"
+    other = python(OBEDIENT, str(ready))
+    required = python(
+        "import os, sys, time\nwhile not os.path.exists(sys.argv[1]): time.sleep(0.02)",
+        str(ready),
+        on_exit=Shutdown(reason="required"),
+    )
+
+    assert run(*exit_codes(codes, other), other, required) == 0
+    assert codes == [7]  # what OBEDIENT returns on SIGINT
+
+
+@pytest.mark.parametrize(("code", "expected"), [(IGNORES_SIGINT, 15), (STUBBORN, -signal.SIGKILL)])
+def test_shutdown_escalates(code: str, expected: int, tmp_path: Path) -> None:
+    codes: list[int] = []
+    ready = tmp_path / "ready"
+    process = python(code, str(ready), sigterm_timeout="0.3", sigkill_timeout="0.3")
+
+    status = run(*exit_codes(codes, process), process, when_exists(ready, Shutdown(reason="x")))
+
+    assert status == 0
+    assert codes == [expected]
+
+
+def test_timeouts_are_launch_configurations(tmp_path: Path) -> None:
+    codes: list[int] = []
+    ready = tmp_path / "ready"
+    process = python(STUBBORN, str(ready))
+    service = LaunchService(noninteractive=True)
+    service.context.launch_configurations.update(sigterm_timeout="0.2", sigkill_timeout="0.2")
+    service.include_launch_description(
+        LaunchDescription(
+            [*exit_codes(codes, process), process, when_exists(ready, Shutdown(reason="x"))]
+        )
+    )
+
+    start = time.monotonic()
+    assert service.run() == 0
+
+    assert codes == [-signal.SIGKILL]
+    assert time.monotonic() - start < 10  # by default it would have been more
+
+
+def test_one_process_is_shut_down_by_an_event(tmp_path: Path) -> None:
+    codes: list[int] = []
+    ready = tmp_path / "ready"
+    process = python(OBEDIENT, str(ready))
+    stop = EmitEvent(event=ShutdownProcess(process_matcher=matches_action(process)))
+
+    assert run(*exit_codes(codes, process), process, when_exists(ready, stop)) == 0
+    assert codes == [7]
+
+
+def test_one_process_gets_a_signal_by_an_event(tmp_path: Path) -> None:
+    codes: list[int] = []
+    ready = tmp_path / "ready"
+    process = python(WAITING.format(signals=""), str(ready))
+    event = SignalProcess(signal_number="SIGTERM", process_matcher=matches_action(process))
+
+    run(*exit_codes(codes, process), process, when_exists(ready, EmitEvent(event=event)))
+
+    assert codes == [-signal.SIGTERM]
+
+
+def test_respawn_starts_it_again(tmp_path: Path) -> None:
+    codes: list[int] = []
+    process = python("raise SystemExit(5)", respawn=True, respawn_max_retries=2)
+
+    assert run(*exit_codes(codes, process), process) == 0
+    assert codes == [5, 5, 5]
+
+
+def test_respawn_ends_with_the_shutdown(tmp_path: Path) -> None:
+    codes: list[int] = []
+    process = python("pass", respawn=True, respawn_delay=60.0)
+    first_end = OnProcessExit(target_action=process, on_exit=Shutdown(reason="seen"))
+
+    assert run(*exit_codes(codes, process), RegisterEventHandler(first_end), process) == 0
+    assert codes == [0]
+
+
+def test_emulated_terminal_is_one() -> None:
+    plain = python("import sys; print(sys.stdout.isatty())", cached_output=True)
+    terminal = python(
+        "import sys; print(sys.stdout.isatty())", cached_output=True, emulate_tty=True
+    )
+
+    run(plain, terminal)
+
+    assert (plain.get_stdout().strip(), terminal.get_stdout().strip()) == ("False", "True")
+
+
+def test_program_that_does_not_exist_leaves_the_others_alone(tmp_path: Path) -> None:
+    run(
+        ExecuteProcess(cmd=["there-is-no-such-program"]),
+        python(f"open({str(tmp_path / 'ran')!r}, 'w')"),
+    )
+
+    assert (tmp_path / "ran").exists()
+
+
+def test_no_process_outlives_the_launch(tmp_path: Path, only_here: Callable[[Any], None]) -> None:
+    only_here(launch)
+    pid_file = tmp_path / "pid"
+
+    run(ExecuteProcess(cmd=["/bin/sh", "-c", f"sleep 600 & echo $! > {pid_file}"]))
+
+    pid = int(pid_file.read_text())
+    assert not _is_running(pid)
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state != "Z"
