@@ -5,7 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -19,6 +21,8 @@ from xd_rcdepth_ros.geometry import (
     SensorFrame,
 )
 from xd_rcdepth_ros.network import ModelHeader, Student, save_checkpoint
+from xd_rcdepth_ros.recordings.schema import camera_frame, lidar_frame, radar_frame
+from xd_rcdepth_ros.recordings.writer import DriveWriter
 
 WIDTH, HEIGHT, FOCAL = 128, 64, 100.0
 # Sensors look forward (x), left (y), up (z); the camera's axes are right, down, forward.
@@ -100,3 +104,29 @@ def model_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     save_checkpoint(path, Student(), header)
     return path
+
+
+@pytest.fixture
+def write_drive(make_frame: FrameMaker) -> Callable[..., Path]:
+    """Return a writer of drive bags that hold such frames, one every 0.1 s."""
+
+    def write(
+        path: Path, frames: int = 3, split: str = "val", tags: Sequence[str] = (), **options: Any
+    ) -> Path:
+        with DriveWriter(path, info={"split": split, "tags": list(tags)}) as writer:
+            writer.static_transform(camera_frame("front"), radar_frame("front"), CAMERA_FROM_SENSOR)
+            writer.static_transform(camera_frame("front"), lidar_frame("top"), CAMERA_FROM_SENSOR)
+            for number in range(frames):
+                frame = make_frame(number, **options)
+                stamp_ns = 1_000_000_000 + number * 100_000_000
+                _, jpeg = cv2.imencode(".jpg", frame.image[..., ::-1])
+                writer.image("front", stamp_ns, jpeg.tobytes())
+                writer.camera_info("front", stamp_ns, frame.camera)
+                writer.radar("front", stamp_ns, frame.radar[0].points)
+                if frame.lidar is not None:
+                    writer.lidar("top", stamp_ns, frame.lidar.points_m)
+                if frame.depth_m is not None:
+                    writer.depth("front", stamp_ns, frame.depth_m)
+        return path
+
+    return write

@@ -249,18 +249,28 @@ def evaluate(
 
 
 def pick_examples(scores: Sequence[FrameScore], count: int = 3) -> dict[str, list[FrameScore]]:
-    """Return the worst, median and best frames by mean absolute error, each frame once."""
+    """Return the worst, median and best frames by mean absolute error, each frame once.
+
+    Frames that follow each other look alike, so those near to one that is already taken are passed
+    over.
+    """
     ranked = sorted((s for s in scores if s.mae_m is not None), key=lambda s: -(s.mae_m or 0))
-    count = min(count, max(1, len(ranked) // 3)) if ranked else 0
-    middle = max(0, (len(ranked) - count) // 2)
-    chosen: dict[str, list[FrameScore]] = {}
-    seen: set[int] = set()
-    groups = {
-        "worst": ranked[:count],
-        "median": ranked[middle : middle + count],
-        "best": ranked[::-1][:count],
+    count = min(count, len(ranked) // 3) or min(1, len(ranked))
+    middle = sorted(range(len(ranked)), key=lambda i: abs(i - (len(ranked) - 1) / 2))
+    orders = {
+        "worst": ranked,
+        "median": [ranked[i] for i in middle],
+        "best": ranked[::-1],
     }
-    for name, group in groups.items():
-        chosen[name] = [s for s in group if s.index not in seen]
-        seen |= {s.index for s in group}
+    gap = max(1, len(ranked) // 20)
+    taken: list[int] = []
+    chosen: dict[str, list[FrameScore]] = {}
+    for name, order in orders.items():
+        chosen[name] = []
+        for score in order:
+            if len(chosen[name]) == count:
+                break
+            if all(abs(score.index - other) >= gap for other in taken):
+                chosen[name].append(score)
+                taken.append(score.index)
     return chosen

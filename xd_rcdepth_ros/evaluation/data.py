@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The frames of one bag, or of all bags below a folder, by number."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+
+from xd_rcdepth_ros.errors import XDRCDepthError
+from xd_rcdepth_ros.geometry import SensorFrame
+from xd_rcdepth_ros.recordings.index import find_recordings
+from xd_rcdepth_ros.recordings.reader import Recording
+
+
+class RecordedFrames:
+    """All frames of the bags of one split.
+
+    Context manager; the bags stay open until it ends.
+
+    Args:
+        path: A bag, or a folder that holds bags at any depth.
+        split: Only bags whose converter said they belong to this split; None takes all.
+        camera: Camera to use.
+        radars: Radars to use; None takes all that are there.
+        sweeps: Sweeps of each radar.
+        keyframes_only: Only frames marked as keyframes (all of a bag that marks none).
+
+    Raises:
+        RecordingError: There is no such bag, or none of them can be read.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        split: str | None = None,
+        camera: str = "front",
+        radars: Sequence[str] | None = None,
+        sweeps: int = 1,
+        keyframes_only: bool = False,
+    ) -> None:
+        self.path = Path(path)
+        self.bags: list[Path] = []
+        self.unreadable: dict[str, str] = {}
+        self._sweeps = sweeps
+        self._frames: list[tuple[Recording, int]] = []
+        self._stack = ExitStack()
+        errors: list[XDRCDepthError] = []
+        for bag in find_recordings(path, split):
+            try:
+                recording = self._stack.enter_context(Recording(bag, camera, radars))
+            except XDRCDepthError as error:
+                self.unreadable[str(bag)] = str(error)
+                errors.append(error)
+                continue
+            self.bags.append(bag)
+            numbers = recording.keyframe_indices() if keyframes_only else range(len(recording))
+            self._frames += [(recording, number) for number in numbers]
+        if not self.bags:
+            raise errors[0]
+
+    def __enter__(self) -> RecordedFrames:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stack.close()
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    def __getitem__(self, index: int, /) -> SensorFrame:
+        """Return one frame; errors as for :meth:`Recording.frame`."""
+        recording, number = self._frames[index]
+        return recording.frame(number, sweeps=self._sweeps)
