@@ -3,8 +3,11 @@
 
 import json
 import os
+import re
 import signal
+import subprocess
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -201,13 +204,39 @@ def test_output_is_kept_and_given_to_handlers() -> None:
     assert sorted(b"".join(heard).split()) == [b"err", b"out"]
 
 
-def test_output_goes_to_the_launch_log(tmp_path: Path) -> None:
-    launch.logging.launch_config.log_dir = str(tmp_path / "log")
-    (tmp_path / "log").mkdir(exist_ok=True)
+def test_output_goes_where_it_is_said(tmp_path: Path) -> None:
+    code = """
+        import sys
+        from launch import LaunchDescription, LaunchService
+        from launch.actions import ExecuteProcess
+        def says(name, **kwargs):
+            text = f"import sys; print('{name} out'); print('{name} err', file=sys.stderr)"
+            return ExecuteProcess(cmd=[sys.executable, "-c", text], name=name, **kwargs)
+        service = LaunchService(noninteractive=True)
+        service.include_launch_description(LaunchDescription([
+            says("default"), says("screen", output="screen"), says("both", output="both"),
+        ]))
+        sys.exit(service.run())
+    """
+    result = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True
+    )
 
-    run(python("print('into the log')", output="log"))
-
-    assert "into the log" in (tmp_path / "log" / "launch.log").read_text()
+    assert result.returncode == 0, result.stderr
+    (log,) = (tmp_path / "log").rglob("launch.log")
+    screen, log_text = result.stdout + result.stderr, log.read_text()
+    for name, on_screen, in_log in (
+        ("default", ["err"], ["out", "err"]),
+        ("screen", ["out", "err"], []),
+        ("both", ["out", "err"], ["out", "err"]),
+    ):
+        for stream in ("out", "err"):
+            assert bool(re.search(rf"\[{name}-\d+\] {name} {stream}", screen)) == (
+                stream in on_screen
+            ), f"{name} {stream} on the screen"
+            assert bool(re.search(rf"\[{name}-\d+\] {name} {stream}", log_text)) == (
+                stream in in_log
+            ), f"{name} {stream} in the log"
 
 
 def test_shutdown_on_exit_of_a_required_process_ends_the_others(tmp_path: Path) -> None:
@@ -269,7 +298,7 @@ def test_one_process_gets_a_signal_by_an_event(tmp_path: Path) -> None:
     codes: list[int] = []
     ready = tmp_path / "ready"
     process = python(WAITING.format(signals=""), str(ready))
-    event = SignalProcess(signal_number="SIGTERM", process_matcher=matches_action(process))
+    event = SignalProcess(signal_number=signal.SIGTERM, process_matcher=matches_action(process))
 
     run(*exit_codes(codes, process), process, when_exists(ready, EmitEvent(event=event)))
 
