@@ -22,13 +22,14 @@ from xd_rcdepth_ros.geometry import (
     RigidTransform,
     SensorFrame,
 )
-from xd_rcdepth_ros.recordings.simulation.camera import CameraSimulator, Lights
+from xd_rcdepth_ros.recordings.simulation.camera import CameraSimulator
 from xd_rcdepth_ros.recordings.simulation.caster import Tree, World
 from xd_rcdepth_ros.recordings.simulation.lidar import LIDARS, LidarScan, scan_lidar
 from xd_rcdepth_ros.recordings.simulation.materials import Materials
 from xd_rcdepth_ros.recordings.simulation.mesh import Mesh
 from xd_rcdepth_ros.recordings.simulation.radar import RADARS, RadarScan, scan_radar
 from xd_rcdepth_ros.recordings.simulation.road import PLACES, Road
+from xd_rcdepth_ros.recordings.simulation.shading import Lights
 from xd_rcdepth_ros.recordings.simulation.surroundings import PIECE_M, Surroundings
 from xd_rcdepth_ros.recordings.simulation.traffic import EgoMotion, Moved, Traffic
 from xd_rcdepth_ros.recordings.simulation.weather import make_conditions

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xd_rcdepth_ros.geometry import RigidTransform
-from xd_rcdepth_ros.recordings.simulation.caster import World
+from xd_rcdepth_ros.recordings.simulation.caster import World, dot
 from xd_rcdepth_ros.recordings.simulation.mesh import Material
 from xd_rcdepth_ros.recordings.simulation.weather import Conditions
 
@@ -105,14 +105,12 @@ def scan_lidar(
     origin = pose.translation_m.astype(np.float32)
     hits = world.cast(origin, directions, model.limit_m)
     found = np.flatnonzero(hits.hit)
-    part = type(hits)(
-        hits.distance[found], hits.triangle[found], hits.barycentric[found], hits.moving[found]
-    )
+    part = hits.select(found)
     surface = world.surface(part, origin, directions[found])
-    cosine = -np.einsum("ij,ij->i", directions[found], surface.normal)
+    cosine = -dot(np.ascontiguousarray(directions[found].T), surface.normal)
     distance = part.distance
     painted = np.array([Material.PAINT, Material.PLAIN, Material.CLOTH, Material.FACADE])
-    bright = np.where(np.isin(surface.material, painted), surface.color.mean(1) * 1.2 + 0.05, 1.0)
+    bright = np.where(np.isin(surface.material, painted), surface.color.mean(0) * 1.2 + 0.05, 1.0)
     power = _REFLECTIVITY[surface.material] * np.where(bright == 1.0, 1.0, bright / 0.35)
     power = power * np.clip(cosine, 0.02, 1.0)
     if conditions.wet:  # a wet road mirrors the pulse away

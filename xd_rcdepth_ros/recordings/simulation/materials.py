@@ -16,17 +16,17 @@ from xd_rcdepth_ros.recordings.simulation.road import CROSSING_HALF_WIDTH_M, Roa
 from xd_rcdepth_ros.recordings.simulation.weather import Conditions
 
 Array = NDArray[np.float32]
-_WHITE = np.array([0.62, 0.62, 0.60], np.float32)
+_WHITE = np.array([[0.62], [0.62], [0.60]], np.float32)
 _GRASS = {
-    "summer": np.array([0.085, 0.125, 0.035], np.float32),
-    "autumn": np.array([0.12, 0.12, 0.04], np.float32),
-    "winter": np.array([0.13, 0.125, 0.075], np.float32),
+    "summer": np.array([[0.085], [0.125], [0.035]], np.float32),
+    "autumn": np.array([[0.12], [0.12], [0.04]], np.float32),
+    "winter": np.array([[0.13], [0.125], [0.075]], np.float32),
 }
 
 
 @dataclass(frozen=True, eq=False)
 class Look:
-    """How surfaces answer light: albedo (N, 3), gloss (N,) 0 to 1, emission (N, 3)."""
+    """How surfaces answer light: albedo (3, N), gloss (N,) 0 to 1, emission (3, N)."""
 
     albedo: Array
     gloss: Array
@@ -52,18 +52,15 @@ class Materials:
             Material.ROOF: self._roof,
         }
 
-    def look(self, surface: Surface, pixel_m: Array, view_cos: Array) -> Look:
+    def look(self, surface: Surface, pixel_m: Array) -> Look:
         """Return the looks at surface points.
 
         Args:
             surface: N points.
             pixel_m: (N,) size of a pixel at the point's distance, metres, across the view.
-            view_cos: (N,) cosine between the view and the normal.
         """
         count = len(pixel_m)
-        look = Look(
-            surface.color.copy(), np.zeros(count, np.float32), np.zeros((count, 3), np.float32)
-        )
+        look = Look(surface.color, np.zeros(count, np.float32), np.zeros((count, 3), np.float32))
         for material, paint in self._special.items():
             which = np.flatnonzero(surface.material == material)
             if len(which):
@@ -79,7 +76,7 @@ class Materials:
                 (Material.LAMP, (6.0, 4.6, 2.8)),
             ):
                 which = np.flatnonzero(surface.material == material)
-                look.emission[which] = np.array(light, np.float32) * strength
+                look.emission[:, which] = np.array(light, np.float32)[:, None] * strength
         return look
 
     def _footprints(self, surface: Surface, which: NDArray, pixel_m: Array) -> tuple[Array, Array]:
@@ -91,7 +88,7 @@ class Materials:
 
     def _ground(self, surface: Surface, which: NDArray, pixel_m: Array, look: Look) -> None:
         place = self.road.place
-        s, t = surface.uv[which, 0], surface.uv[which, 1]
+        s, t = surface.uv.take(which, axis=1)
         along, across = self._footprints(surface, which, pixel_m)
         away, blur = np.abs(t), np.sqrt(along * across)
         half = place.half_width_m
@@ -107,16 +104,16 @@ class Materials:
         stone *= 1 - 0.10 * np.exp(-(((np.abs(lane) - 0.8) / 0.28) ** 2)) * on_road
         patch = hashed(np.floor(s / 9.0), np.floor(t / 1.7)) < 0.06
         stone = np.where(patch, stone * 0.78, stone)
-        road = stone[:, None] * np.array([1.0, 0.99, 0.97], np.float32)
+        road = stone * np.array([[1.0], [0.99], [0.97]], np.float32)
         paint = self._markings(s, t, away, near, along, across)
         worn = np.clip(1.0 - 0.14 * np.abs(noise(s, t, blur, 0.06, 5)), 0.4, 1.0)
-        road += (_WHITE - road) * (paint * worn)[:, None]
+        road += (_WHITE - road) * (paint * worn)
         wet = self.conditions.wet
         if wet:
             puddle = np.clip(0.75 + 0.3 * noise(s * 0.5, t, blur, 0.6, 6), 0.3, 1.0) * wet
-            road *= (1 - 0.45 * puddle)[:, None]
+            road *= 1 - 0.45 * puddle
             look.gloss[which] = puddle * asphalt
-        look.albedo[which] = np.clip(color + (road - color) * asphalt[:, None], 0.01, 0.9)
+        look.albedo[:, which] = np.clip(color + (road - color) * asphalt, 0.01, 0.9)
 
     def _from_crossing(self, s: Array) -> Array:
         """Return the signed distance from the nearest crossing's middle, far if there is none."""
@@ -134,25 +131,20 @@ class Materials:
         """Return the colour (N, 3) of what lies beside the asphalt."""
         place, half = self.road.place, self.road.place.half_width_m
         rough = 1 + 0.22 * noise(s, t, blur, 0.05, 1) + 0.16 * noise(s, t, blur, 0.7, 2)
-        dry = np.clip(0.5 + 0.35 * noise(s, t, blur, 2.5, 4), 0, 1)[:, None]
-        straw = np.array([0.17, 0.15, 0.07], np.float32)
-        color = (self.grass + (straw - self.grass) * (dry * 0.5)) * rough[:, None]
+        dry = np.clip(0.25 + 0.18 * noise(s, t, blur, 2.5, 4), 0, 0.5)
+        straw = np.array([[0.17], [0.15], [0.07]], np.float32)
+        color = (self.grass + (straw - self.grass) * dry) * rough
         if place.pavement_m:
             end = half + place.pavement_m + (1.2 if place.name == "city" else 0.0)
             tile = stripe(s, 0.03, 0.5, along) + stripe(t, 0.03, 0.5, across)
             grey = 0.27 * (1 + 0.08 * noise(s, t, blur, 0.06, 2) + 0.05 * noise(s, t, blur, 0.5, 5))
             grey *= 1 - 0.35 * np.clip(tile, 0, 1)
-            slab = grey[:, None] * np.array([1.0, 0.97, 0.92], np.float32)
-            color += (slab - color) * band(away, half, end, across)[:, None]
-            kerb = band(away, half - 0.01, half + 0.16, across)[:, None]
-            color += (np.float32(0.36) - color) * kerb
+            slab = grey * np.array([[1.0], [0.97], [0.92]], np.float32)
+            color += (slab - color) * band(away, half, end, across)
+            color += (np.float32(0.36) - color) * band(away, half - 0.01, half + 0.16, across)
         else:
-            gravel = (0.22 * (1 + 0.2 * noise(s, t, blur, 0.04, 5)))[:, None] * np.ones(
-                3, np.float32
-            )
-            color += (gravel - color) * (0.8 * band(away, half, half + 0.7, across))[:, None]
-        if place.median_m > 1:
-            color = np.where((away < place.median_m / 2)[:, None], color, color)
+            gravel = 0.22 * (1 + 0.2 * noise(s, t, blur, 0.04, 5))
+            color += (gravel - color) * (0.8 * band(away, half, half + 0.7, across))
         return color
 
     def _markings(
@@ -188,24 +180,30 @@ class Materials:
         return np.clip(paint, 0, 1)
 
     def _terrain(self, surface: Surface, which: NDArray, pixel_m: Array, look: Look) -> None:
-        x, y = surface.uv[which, 0], surface.uv[which, 1]
+        x, y = surface.uv.take(which, axis=1)
         blur = pixel_m[which] * 6.0
         bend = 9.0 * noise(x, y, blur, 6.0, 3)
         field = hashed(np.floor((x + bend) / 130.0), np.floor((y + bend) / 90.0))
-        colors = np.stack(
-            [self.grass, self.grass * [1.25, 1.1, 1.0], [0.20, 0.17, 0.07], [0.14, 0.10, 0.065]]
-        ).astype(np.float32)
+        tints = np.array([[1.25], [1.1], [1.0]], np.float32)
+        kinds = [
+            self.grass,
+            self.grass * tints,
+            [[0.20], [0.17], [0.07]],
+            [[0.14], [0.10], [0.065]],
+        ]
+        colors = np.concatenate(kinds, axis=1).astype(np.float32)
         rough = 1 + 0.15 * noise(x, y, blur, 0.3, 1) + 0.15 * noise(x, y, blur, 3.0, 2)
-        look.albedo[which] = colors[(field * 4).astype(int) % 4] * rough[:, None]
+        look.albedo[:, which] = colors.take((field * 4).astype(int) % 4, axis=1) * rough
 
     def _roof(self, surface: Surface, which: NDArray, pixel_m: Array, look: Look) -> None:
-        p, blur = surface.position_m[which], pixel_m[which] * 1.5
-        rows = 1 - 0.3 * stripe(p[:, 2], 0.05, 0.22, blur)
-        rough = 1 + 0.08 * noise(p[:, 0] + p[:, 1], p[:, 2] * 2, blur, 0.2, 2)
-        look.albedo[which] *= (rows * rough)[:, None]
+        x, y, z = surface.position_m.take(which, axis=1)
+        blur = pixel_m[which] * 1.5
+        rows = 1 - 0.3 * stripe(z, 0.05, 0.22, blur)
+        rough = 1 + 0.08 * noise(x + y, z * 2, blur, 0.2, 2)
+        look.albedo[:, which] *= rows * rough
 
     def _facade(self, surface: Surface, which: NDArray, pixel_m: Array, look: Look) -> None:
-        u, v = surface.uv[which, 0], surface.uv[which, 1]
+        u, v = surface.uv.take(which, axis=1)
         blur = pixel_m[which] * 1.4
         house = surface.object_id[which]
         pick = [hashed(house, np.full_like(house, k)) for k in range(6)]
@@ -220,30 +218,27 @@ class Materials:
         frame = frame * _stripe_of(v - low + 0.09, tall + 0.18, 3.1, blur)
         bars = stripe(np.mod(u0, pitch) - width / 2 + 0.03, 0.06, 50.0, blur)
         pane = pane * (1 - np.clip(bars, 0, 1) * ~shop)
-        wall = surface.color[which]
-        brick = (wall[:, 0] > 2.0 * wall[:, 2])[:, None]
-        joint = np.clip(stripe(v, 0.015, 0.085, blur), 0, 1)[:, None] * 0.35
-        wall = np.where(brick, wall + (0.4 - wall) * joint * 0.6, wall)
-        wall = (
-            wall
-            * (1 + 0.04 * noise(u, v, blur, 0.05, 1) + 0.05 * noise(u, v, blur, 0.8, 2))[:, None]
-        )
-        wall *= np.clip(0.75 + 0.25 * v / 1.2, 0.75, 1.0)[:, None]
+        wall = surface.color.take(which, axis=1)
+        brick = wall[0] > 2.0 * wall[2]
+        joint = np.clip(stripe(v, 0.015, 0.085, blur), 0, 1) * (0.2 * brick)
+        wall += (np.float32(0.4) - wall) * joint
+        wall *= 1 + 0.04 * noise(u, v, blur, 0.05, 1) + 0.05 * noise(u, v, blur, 0.8, 2)
+        wall *= np.clip(0.75 + 0.25 * v / 1.2, 0.75, 1.0)
         board = shop * band(v, 2.6, 3.15, blur)
-        sign = np.stack([pick[1], pick[2] * 0.8, pick[3]], 1) ** 2 * 0.5
-        wall += (sign - wall) * board[:, None]
-        trim = np.where(pick[4] < 0.6, 0.55, 0.16).astype(np.float32)[:, None]
-        color = wall + (trim - wall) * np.clip(frame - pane, 0, 1)[:, None]
+        sign = np.stack([pick[1], pick[2] * 0.8, pick[3]]) ** 2 * np.float32(0.5)
+        wall += (sign - wall) * board
+        trim = np.where(pick[4] < 0.6, 0.55, 0.16).astype(np.float32)
+        wall += (trim - wall) * np.clip(frame - pane, 0, 1)
         cell = hashed(np.floor(u0 / pitch), np.floor(v / 3.1), house)
-        room = np.where(cell < 0.25, 0.30, 0.025).astype(np.float32)[:, None]  # curtains or dark
-        color += (room - color) * pane[:, None]
-        look.albedo[which] = color
+        room = np.where(cell < 0.25, 0.30, 0.025).astype(np.float32)  # curtains, or dark
+        wall += (room - wall) * pane
+        look.albedo[:, which] = wall
         look.gloss[which] = pane * 0.9
         if self.conditions.lamps_on:
             bright = pane * ((cell > 0.68) | (shop & (cell > 0.3)))
-            tone = np.stack([np.ones_like(cell), 0.62 + 0.2 * pick[1], 0.25 + 0.4 * pick[2]], 1)
+            tone = np.stack([np.ones_like(cell), 0.62 + 0.2 * pick[1], 0.25 + 0.4 * pick[2]])
             level = 0.45 if self.conditions.night else 0.25
-            look.emission[which] = tone * (bright * level * (0.5 + cell))[:, None]
+            look.emission[:, which] = tone * (bright * level * (0.5 + cell))
 
 
 def _stripe_of(x: Array, width: Array, period: Array | float, blur: Array) -> Array:

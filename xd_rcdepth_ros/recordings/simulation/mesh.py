@@ -249,8 +249,8 @@ def ellipsoid(
     center_m: ArrayLike = (0, 0, 0),
     color: ArrayLike = (0.5, 0.5, 0.5),
     material: Material = Material.PLAIN,
-    rows: int = 6,
-    sides: int = 10,
+    rows: int = 5,
+    sides: int = 8,
 ) -> Mesh:
     """Make an ellipsoid."""
     latitude = np.linspace(-np.pi / 2, np.pi / 2, rows + 1)[:, None]

@@ -14,7 +14,7 @@ _SIZE = 512
 
 
 @lru_cache(maxsize=8)
-def _pyramid(kind: int, octaves: int) -> tuple[Array, NDArray[np.int64]]:
+def _pyramid(kind: int, octaves: int) -> tuple[Array, NDArray[np.int32]]:
     """Return a tiling noise of mean 0 and deviation 1 with all its mip levels in one flat array."""
     rng = np.random.default_rng([kind, octaves])
     total = np.zeros((_SIZE, _SIZE), np.float32)
@@ -37,7 +37,7 @@ def _pyramid(kind: int, octaves: int) -> tuple[Array, NDArray[np.int64]]:
         if level.shape[0] == 1:
             break
         level = level.reshape(level.shape[0] // 2, 2, -1, 2).mean((1, 3))
-    return np.concatenate(levels), np.array(offsets)
+    return np.concatenate(levels), np.array(offsets, np.int32)
 
 
 def noise(u: Array, v: Array, footprint: Array | float, cell_m: float, kind: int = 0) -> Array:
@@ -56,11 +56,11 @@ def noise(u: Array, v: Array, footprint: Array | float, cell_m: float, kind: int
     last = len(offsets) - 1
     scale = np.maximum(np.asarray(footprint, np.float32) / np.float32(cell_m), 1.0)
     level = np.minimum(np.frexp(scale)[1] - 1, last)
-    side = np.right_shift(_SIZE, level)
+    side = np.right_shift(np.int32(_SIZE), level)
     factor = side.astype(np.float32) * np.float32(1 / (_SIZE * cell_m))
     x = np.floor(u * factor).astype(np.int32) & (side - 1)
     y = np.floor(v * factor).astype(np.int32) & (side - 1)
-    return table[offsets[level] + y * side + x]
+    return table.take(offsets.take(level) + y * side + x)
 
 
 def stripe(x: Array, width: float, period: float, footprint: Array | float) -> Array:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xd_rcdepth_ros.geometry import RadarPoints, RigidTransform
-from xd_rcdepth_ros.recordings.simulation.caster import World
+from xd_rcdepth_ros.recordings.simulation.caster import World, dot
 from xd_rcdepth_ros.recordings.simulation.mesh import Material
 
 Array = NDArray[np.float32]
@@ -147,11 +147,9 @@ def scan_radar(
     origin = pose.translation_m.astype(np.float32)
     hits = world.cast(origin, directions, model.range_m)
     found = np.flatnonzero(hits.hit)
-    part = type(hits)(
-        hits.distance[found], hits.triangle[found], hits.barycentric[found], hits.moving[found]
-    )
+    part = hits.select(found)
     surface = world.surface(part, origin, directions[found])
-    cosine = np.clip(-np.einsum("ij,ij->i", directions[found], surface.normal), 0.01, 1.0)
+    cosine = np.clip(-dot(directions[found].T, surface.normal), 0.01, 1.0)
     distance = part.distance
     echo = 10 ** (_ECHO_DB[surface.material] / 10) * cosine ** _FALLOFF[surface.material]
     area = solid_angle * distance**2 / cosine

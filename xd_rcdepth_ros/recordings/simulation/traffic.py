@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from xd_rcdepth_ros.geometry import RigidTransform
-from xd_rcdepth_ros.recordings.simulation.assets.people import GAIT_PHASES, pedestrian
+from xd_rcdepth_ros.recordings.simulation.assets.people import pedestrian, standing
 from xd_rcdepth_ros.recordings.simulation.assets.vehicles import size_m, vehicle
 from xd_rcdepth_ros.recordings.simulation.mesh import Mesh, heading_rotation
 from xd_rcdepth_ros.recordings.simulation.road import Road
@@ -18,6 +18,7 @@ FloatArray = NDArray[np.float64]
 LOOP_M = 420.0  # through traffic that falls behind comes back this far ahead
 BEHIND_M = 60.0
 VIEW_M = 330.0
+FAR_M = 45.0  # from here on vehicles have fewer triangles
 
 
 class EgoMotion:
@@ -220,19 +221,21 @@ class Traffic:
         half = self.road.place.half_width_m + 2.0
         for offset in np.linspace(-half, half, 13):
             time = crosser.start_s + offset / abs(crosser.speed_mps)
-            own = self._place(crosser, time)
+            ego = float(self.ego.s_m(time)), float(self.ego.s_rate_mps(time))
+            own = self._place(crosser, time, *ego)
             for actor in self.actors:
                 if actor.mode == "walk":
                     continue
-                other = self._place(actor, time)
+                other = self._place(actor, time, *ego)
                 reach = (size_m(actor.kind)[0] if actor.kind != "pedestrian" else 1.0) / 2 + 3.5
                 if abs(own[0] - other[0]) < reach and abs(own[1] - other[1]) < 3.0:
                     return False
         return True
 
-    def _place(self, actor: Actor, time_s: float) -> tuple[float, float, float, float]:
-        """Return s, t and their rates at a time."""
-        ego_s, ego_rate = float(self.ego.s_m(time_s)), float(self.ego.s_rate_mps(time_s))
+    def _place(
+        self, actor: Actor, time_s: float, ego_s: float, ego_rate: float
+    ) -> tuple[float, float, float, float]:
+        """Return s, t and their rates at a time, given the own car's place and speed then."""
         if actor.mode == "lead":
             rate = 2 * np.pi / 23.0
             sway = min(4.0, actor.s_m * 0.15)
@@ -249,36 +252,44 @@ class Traffic:
     def at(self, time_s: float) -> list[Moved]:
         """Return every actor near the own car at a time."""
         ego_s = float(self.ego.s_m(time_s))
-        moved = []
+        ego_rate = float(self.ego.s_rate_mps(time_s))
+        near = []
         for actor in self.actors:
-            s, t, s_rate, t_rate = self._place(actor, time_s)
-            if not -25 < s - ego_s < VIEW_M or abs(t) > 70:
-                continue
-            if actor.mode == "stream" and actor.kind == "bicycle" and s - ego_s > 120:
-                continue
-            heading = float(self.road.heading(s))
-            forward = np.array([np.cos(heading), np.sin(heading), float(self.road.slope(s))])
-            left = np.array([-np.sin(heading), np.cos(heading), 0.0])
-            stretch = 1.0 - float(self.road.curvature(s)) * t  # metres of way a metre of s
-            velocity = forward * s_rate * stretch + left * t_rate
-            direction = float(np.arctan2(velocity[1], velocity[0]))
-            z = 0.0
-            if actor.kind == "pedestrian" and self.road.place.pavement_m:
-                on = abs(t) > self.road.place.half_width_m
-                z = 0.13 if on and not self.road.near_crossing(s, 5.0) else 0.0
-            moved.append(Moved(actor, s, t, self.road.point(s, t, z), direction, velocity))
-        return moved
+            s, t, s_rate, t_rate = self._place(actor, time_s, ego_s, ego_rate)
+            reach = 120 if actor.kind in ("bicycle", "pedestrian") else VIEW_M
+            if -25 < s - ego_s < reach and abs(t) < 70:
+                near.append((actor, s, t, s_rate, t_rate))
+        if not near:
+            return []
+        s, t, s_rate, t_rate = np.array([row[1:] for row in near]).T
+        road = self.road
+        heading = road.heading(s)
+        cosine, sine = np.cos(heading), np.sin(heading)
+        along = s_rate * (1.0 - road.curvature(s) * t)  # off the centre line bends change the way
+        velocity = np.stack(
+            [cosine * along - sine * t_rate, sine * along + cosine * t_rate, road.slope(s) * along], 1
+        )
+        direction = np.arctan2(velocity[:, 1], velocity[:, 0])
+        foot = np.array([row[0].kind == "pedestrian" for row in near])
+        raised = foot & (np.abs(t) > road.place.half_width_m) & ~road.near_crossing(s, 5.0)
+        position = road.point(s, t, np.where(raised & (road.place.pavement_m > 0), 0.13, 0.0))
+        return [
+            Moved(row[0], row[1], row[2], position[i], float(direction[i]), velocity[i])
+            for i, row in enumerate(near)
+        ]
 
     def mesh(self, moved: list[Moved], time_s: float) -> Mesh:
         """Return the mesh of moved actors; object ids are indices of the list."""
         parts = []
+        ego_s = float(self.ego.s_m(time_s))
         for index, one in enumerate(moved):
-            actor = one.actor
+            actor, far = one.actor, one.s_m - ego_s > FAR_M
+            pitch = 0.0
             if actor.kind == "pedestrian":
-                step = abs(actor.speed_mps) * time_s / 1.5 * GAIT_PHASES + actor.phase * 2
-                mesh, pitch = pedestrian(actor.look, int(step) % GAIT_PHASES), 0.0
+                step = 2 * np.pi * abs(actor.speed_mps) * time_s / 1.5 + actor.phase
+                mesh = standing(actor.look) if far else pedestrian(actor.look, step)
             else:
-                mesh = vehicle(actor.kind, actor.look)
+                mesh = vehicle(actor.kind, actor.look, far)
                 pitch = float(np.arctan2(one.velocity_mps[2], np.hypot(*one.velocity_mps[:2])))
             placed = mesh.placed(one.position_m, one.heading_rad, pitch_rad=pitch)
             parts.append(placed.owned(index))

@@ -58,49 +58,60 @@ class Conditions:
         return self.time_of_day == "night"
 
     def sky(self, directions: Array, clouds: bool = True) -> Array:
-        """Return the light (N, 3) from directions (N, 3), unit vectors in the world frame."""
-        up = np.clip(directions[:, 2], 0.0, 1.0)
-        blend = np.sqrt(up)[:, None]
-        color = self.horizon + (self.zenith - self.horizon) * blend
-        toward = np.clip(directions @ self.to_sun, 0.0, 1.0)
+        """Return the light (3, N) from directions (3, N), unit vectors in the world frame."""
+        up = np.clip(directions[2], 0.0, 1.0)
+        color = _column(self.horizon) + _column(self.zenith - self.horizon) * np.sqrt(up)
+        toward = np.clip(self.to_sun @ directions, 0.0, 1.0)
         if self.sun.any():
-            glow = 0.10 * toward**6 + 0.35 * toward**60 + 14.0 * (toward > 0.99985)
-            color = color + glow[:, None] * (self.sun * 0.35)
+            near = toward * toward
+            near = near * near * near
+            glow = 0.035 * near + 0.12 * near**10 + 5.0 * (toward > 0.99985)
+            color += _column(self.sun) * glow
         if clouds and self.cloud_cover > 0:
-            color = self._clouded(color, directions, up, toward)
-        return color.astype(np.float32)
+            self._add_clouds(color, directions, up, toward)
+        return color
 
-    def _clouded(self, color: Array, directions: Array, up: Array, toward: Array) -> Array:
-        scale = (1.0 / (up + 0.12)).astype(np.float32)
-        u, v = directions[:, 0] * scale, directions[:, 1] * scale
-        blur = 0.004 * scale
-        shape = noise(u, v, blur, 0.035, 7) + 0.35 * noise(u + 3, v, blur, 0.012, 8)
-        limit = 1.2 - 2.4 * self.cloud_cover
-        cover = np.clip((shape - limit) * 0.9 + 0.2, 0.0, 1.0) * np.clip(up * 12, 0.0, 1.0)
-        light = self.horizon * 0.95 + self.sun * (0.12 + 0.10 * toward[:, None] ** 4)
-        shade = 1.0 - 0.28 * np.clip(shape - limit - 0.4, 0, 1.2)[:, None]
-        return color + (light * shade - color) * (cover * 0.9)[:, None]
+    def _add_clouds(self, color: Array, directions: Array, up: Array, toward: Array) -> None:
+        scale = 1.0 / (up + np.float32(0.12))
+        u, v = directions[0] * scale, directions[1] * scale
+        blur = np.float32(0.004) * scale
+        shape = noise(u, v, blur, 0.035, 7) + np.float32(0.35) * noise(u + 3, v, blur, 0.012, 8)
+        limit = np.float32(1.2 - 2.4 * self.cloud_cover)
+        cover = np.clip((shape - limit) * 0.9 + 0.2, 0.0, 1.0) * np.clip(up * 12, 0.0, 0.9)
+        shade = 1.0 - 0.28 * np.clip(shape - limit - 0.4, 0, 1.2)
+        sunlit = 0.12 + 0.10 * toward * toward
+        light = (_column(self.horizon) * np.float32(0.95) + _column(self.sun) * sunlit) * shade
+        color += (light - color) * cover
 
     def ambient(self, normals: Array) -> Array:
-        """Return the light (N, 3) from the whole sky and ground on surfaces with these normals."""
-        up = (0.5 + 0.5 * normals[:, 2:]).astype(np.float32)
+        """Return the light (3, N) from the whole sky and ground on surfaces with these normals."""
+        up = 0.5 + 0.5 * normals[2]
         sky = 0.45 * self.zenith + 0.55 * self.horizon
-        return sky * up + self.ground * (1 - up)
+        return _column(self.ground) + _column(sky - self.ground) * up
 
     def air(self, color: Array, distance_m: Array, directions: Array) -> Array:
         """Return colours after the air between them and the camera.
 
         Args:
-            color: (N, 3) light that leaves the surface.
+            color: (3, N) light that leaves the surface; overwritten.
             distance_m: (N,) length of the way, metres.
-            directions: (N, 3) unit vectors, world frame.
+            directions: (3, N) unit vectors, world frame.
         """
-        through = np.exp(-self.extinction_per_m * distance_m)[:, None]
-        veil = self.horizon * (0.9 if self.weather == "fog" else 0.85)
+        through = np.exp(np.float32(-self.extinction_per_m) * distance_m)
+        veil = _column(self.horizon) * np.float32(0.9 if self.weather == "fog" else 0.85)
         if self.sun.any():
-            toward = np.clip(directions @ self.to_sun, 0.0, 1.0)[:, None]
-            veil = veil + self.sun * (0.05 * toward**8)
-        return (color * through + veil * (1 - through)).astype(np.float32)
+            toward = np.clip(self.to_sun @ directions, 0.0, 1.0)
+            toward *= toward
+            toward *= toward
+            veil = veil + _column(self.sun * np.float32(0.05)) * toward
+        color -= veil
+        color *= through
+        color += veil
+        return color
+
+
+def _column(vector: Array) -> Array:
+    return vector.reshape(3, 1)
 
 
 def make_conditions(

@@ -16,7 +16,6 @@ CLOTHES = np.array(
     ]
 )  # fmt: skip
 _SKIN = np.array([[0.60, 0.38, 0.28], [0.35, 0.20, 0.13], [0.16, 0.09, 0.06]])
-GAIT_PHASES = 12
 
 
 def _limb(points: list[tuple[float, float, float]], radius: float, color: np.ndarray) -> Mesh:
@@ -30,42 +29,53 @@ def _limb(points: list[tuple[float, float, float]], radius: float, color: np.nda
     )
 
 
-@lru_cache(maxsize=256)
-def pedestrian(look: int, phase: int) -> Mesh:
+def pedestrian(look: int, phase: float) -> Mesh:
     """Return a walking person, facing x.
 
     Args:
         look: Which clothes, skin and height (any whole number).
-        phase: Moment of the step, 0 to GAIT_PHASES - 1; -1 stands still.
+        phase: Moment of the step, radians.
     """
+    body, leg, arm, height = _person(look)
+    swing = 0.42 * np.sin(phase)
+    parts = [body]
+    for side in (-1, 1):
+        hip, shoulder = (
+            (0, side * 0.09 * height, 0.92 * height),
+            (0, side * 0.22 * height, 1.42 * height),
+        )
+        parts.append(leg.placed(hip, pitch_rad=side * swing))
+        parts.append(arm.placed(shoulder, pitch_rad=-0.8 * side * swing))
+    return Mesh.join(parts)
+
+
+@lru_cache(maxsize=128)
+def standing(look: int) -> Mesh:
+    """Return a person in the middle of a step, facing x; always the same mesh."""
+    return pedestrian(look, 0.9)
+
+
+@lru_cache(maxsize=128)
+def _person(look: int) -> tuple[Mesh, Mesh, Mesh, float]:
+    """Return body, leg (from the hip), arm (from the shoulder) and height of a person."""
     rng = np.random.default_rng([look, 31])
     coat, trousers = CLOTHES[rng.integers(len(CLOTHES), size=2)]
     skin = _SKIN[rng.integers(len(_SKIN))]
     hair = np.array([[0.03, 0.02, 0.015], [0.15, 0.09, 0.04], [0.35, 0.33, 0.3]])[rng.integers(3)]
-    swing = 0.0 if phase < 0 else np.sin(2 * np.pi * phase / GAIT_PHASES)
-    parts = [
-        ellipsoid((0.13, 0.20, 0.34), (0.0, 0, 1.18), coat, Material.CLOTH),
-        ellipsoid((0.13, 0.165, 0.2), (0.0, 0, 0.92), trousers, Material.CLOTH),
-        ellipsoid((0.10, 0.085, 0.125), (0.03, 0, 1.62), skin, Material.CLOTH),
-        ellipsoid((0.105, 0.095, 0.115), (0.0, 0, 1.66), hair, Material.CLOTH),
-        tube((0, 0, 1.42), (0.02, 0, 1.55), 0.055, 0.05, 6, skin, Material.CLOTH),
-    ]
-    for side in (-1, 1):
-        step = side * swing * 0.36
-        lift = 0.06 * max(0.0, -side * np.cos(2 * np.pi * max(phase, 0) / GAIT_PHASES))
-        y = side * 0.09
-        knee = (step * 0.55 + 0.06, y, 0.5 + lift)
-        foot = (step, y, 0.08 + lift)
-        parts.append(
-            _limb([(0, y, 0.9), knee, foot, (step + 0.17, y, 0.05 + lift)], 0.085, trousers)
-        )
-        arm = -step * 0.7
-        parts.append(
-            _limb([(0, side * 0.2, 1.4), (arm * 0.4 - 0.03, side * 0.26, 1.12),
-                   (arm + 0.08, side * 0.25, 0.9)], 0.055, coat)
-        )  # fmt: skip
-    height = rng.uniform(0.88, 1.06)
-    return Mesh.join(parts).placed((0, 0, 0), scale=height)
+    body = Mesh.join(
+        [
+            ellipsoid((0.13, 0.20, 0.34), (0.0, 0, 1.18), coat, Material.CLOTH),
+            ellipsoid((0.13, 0.165, 0.2), (0.0, 0, 0.92), trousers, Material.CLOTH),
+            ellipsoid((0.10, 0.085, 0.125), (0.03, 0, 1.62), skin, Material.CLOTH),
+            ellipsoid((0.105, 0.095, 0.115), (0.0, 0, 1.66), hair, Material.CLOTH),
+            tube((0, 0, 1.42), (0.02, 0, 1.55), 0.055, 0.05, 6, skin, Material.CLOTH),
+        ]
+    )
+    leg = _limb([(0, 0, 0), (0.05, 0, -0.42), (0, 0, -0.84), (0.17, 0, -0.87)], 0.085, trousers)
+    arm = _limb([(0, 0, 0), (-0.03, 0.03, -0.3), (0.07, 0.02, -0.52)], 0.055, coat)
+    height = float(rng.uniform(0.88, 1.06))
+    still = (0.0, 0.0, 0.0)
+    return (*(part.placed(still, scale=height) for part in (body, leg, arm)), height)  # type: ignore[return-value]
 
 
 @lru_cache(maxsize=16)

@@ -92,8 +92,11 @@ def _loft(outline: np.ndarray, bottom_m: np.ndarray, half_m: np.ndarray, tuck: f
     return Mesh.join([surface(rings), *(surface(e, smooth=False) for e in ends)])
 
 
-def _wheel(x: float, y: float, diameter: float) -> Mesh:
+def _wheel(x: float, y: float, diameter: float, far: bool) -> Mesh:
     radius, width = diameter / 2, 0.22
+    if far:
+        size = (diameter * 0.9, width, diameter)
+        return box(size, (x, y, radius), _BLACK, Material.RUBBER)
     tire = tube(
         (x, y - width / 2, radius), (x, y + width / 2, radius), radius, sides=14,
         color=_BLACK, material=Material.RUBBER, caps=True,
@@ -134,7 +137,7 @@ def _lights(body: Body, front_z: float, rear_z: float) -> list[Mesh]:
     return parts  # fmt: skip
 
 
-def _car(body: Body) -> Mesh:
+def _car(body: Body, far: bool) -> Mesh:
     belt = np.array(body.belt)
     x = (belt[:, 0] - 0.5) * body.length_m
     taper = 1 - 0.10 * np.abs(2 * belt[:, 0] - 1) ** 4
@@ -145,11 +148,11 @@ def _car(body: Body) -> Mesh:
     ).painted((0.5, 0.5, 0.5), Material.PAINT)
     parts = [hull, box((body.length_m * 0.9, body.width_m * 0.86, 0.16), (0, 0, 0.24), _BLACK)]
     if body.cabin:
-        parts += _cabin(body)
+        parts += _cabin(body, far)
     return Mesh.join(parts)
 
 
-def _cabin(body: Body) -> list[Mesh]:
+def _cabin(body: Body, far: bool) -> list[Mesh]:
     """Make the window part: glass all round, with a painted roof and pillars."""
     line = np.array(body.cabin) * [body.length_m, body.height_m] - [body.length_m / 2, 0]
     low, high = body.width_m / 2 * 0.90, body.width_m / 2 * 0.70
@@ -169,6 +172,8 @@ def _cabin(body: Body) -> list[Mesh]:
         surface(np.stack([foot * m, left * m], 1), _GLASS, Material.GLASS, smooth=False)
         for m in ([1, 1, 1], [1, -1, 1])
     ]
+    if far:
+        return [top, *sides]
     pillars = []
     for mirror in (1, -1):
         for a, b in ((0, 1), (len(line) - 2, len(line) - 1)):
@@ -256,12 +261,13 @@ def _truck(body: Body, cargo: tuple[float, float, float]) -> Mesh:
 
 
 @lru_cache(maxsize=64)
-def vehicle(kind: str, paint: int) -> Mesh:
+def vehicle(kind: str, paint: int, far: bool = False) -> Mesh:
     """Return a vehicle mesh: origin on the ground below its middle, facing x.
 
     Args:
         kind: ``sedan``, ``hatchback``, ``suv``, ``van``, ``truck``, ``bus`` or ``bicycle``.
         paint: Index of its paint (any whole number).
+        far: True for one with simpler wheels and no pillars.
     """
     color = PAINTS[paint % len(PAINTS)]
     if kind == "bicycle":
@@ -270,7 +276,7 @@ def vehicle(kind: str, paint: int) -> Mesh:
     if kind == "truck":
         mesh = _truck(body, tuple(PAINTS[(paint * 5 + 1) % len(PAINTS)] * 0.8 + 0.12))
     else:
-        mesh = _car(body)
+        mesh = _car(body, far)
     parts = [mesh.repainted(Material.PAINT, color)]
     if kind == "bus":
         parts += _windows(body, (0.45, 0.83), True)
@@ -283,7 +289,7 @@ def vehicle(kind: str, paint: int) -> Mesh:
     track = body.width_m / 2 - 0.14
     for axle in body.axles:
         x = (axle - 0.5) * body.length_m
-        parts += [_wheel(x, side * track, body.wheel_m) for side in (-1, 1)]
+        parts += [_wheel(x, side * track, body.wheel_m, far) for side in (-1, 1)]
     return Mesh.join(parts)
 
 
