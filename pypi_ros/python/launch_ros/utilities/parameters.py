@@ -48,6 +48,7 @@ def check_parameters(parameters: Any) -> list[Any]:
 
 def _check_dict(parameters: Mapping[Any, Any]) -> None:
     for name, value in parameters.items():
+        normalize_to_list_of_substitutions(name)  # refuses other keys
         if isinstance(value, Mapping):
             _check_dict(value)
         elif isinstance(value, (*SCALARS, bytes, Substitution, ParameterValue)):
