@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reads back what a depth node published: a rosbag2 of its outputs, without ROS."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from rosbags.highlevel import AnyReader, AnyReaderError
+from rosbags.typesys import Stores, get_typestore
+
+from xd_rcdepth_ros.errors import RecordingError
+from xd_rcdepth_ros.geometry import PinholeCamera
+
+NODE = "/depth_node"
+FAR_M = 1000.0  # stands for "too far to say"
+
+
+@dataclass
+class Answer:
+    """What the node published for one image.
+
+    Attributes:
+        stamp_ns: Stamp of the image, nanoseconds.
+        depth_m: (h, w) float32, metres; NaN or +-Inf where invalid (REP-117).
+        camera: Camera of ``depth_m``.
+        saliency: (H, W, 3) uint8 RGB picture, if there is one for this image.
+        stage_ms: Time of each stage, milliseconds.
+    """
+
+    stamp_ns: int
+    depth_m: NDArray[np.float32] | None = None
+    camera: PinholeCamera | None = None
+    saliency: NDArray[np.uint8] | None = None
+    stage_ms: dict[str, float] = field(default_factory=dict)
+
+
+def read_answers(path: Path, node: str = NODE) -> dict[int, Answer]:
+    """Read the answers of a bag of outputs.
+
+    Args:
+        path: Bag that the demo's recorder wrote.
+        node: Full name of the depth node.
+
+    Returns:
+        Answers by image stamp, in order; only those that have a depth image and its camera.
+
+    Raises:
+        RecordingError: The bag cannot be read.
+    """
+    answers: dict[int, Answer] = {}
+    for topic, message in _messages(path):
+        stamp = message.header.stamp
+        stamp_ns = stamp.sec * 1_000_000_000 + stamp.nanosec
+        answer = answers.setdefault(stamp_ns, Answer(stamp_ns))
+        if topic == f"{node}/depth/image":
+            answer.depth_m = depth_of(message)
+        elif topic == f"{node}/depth/camera_info":
+            k, p = np.reshape(message.k, (3, 3)), np.reshape(message.p, (3, 4))
+            answer.camera = PinholeCamera(message.width, message.height, k, p)
+        elif topic == f"{node}/saliency/image":
+            answer.saliency = _rgb_of(message)
+        elif topic == f"{node}/status":
+            answer.stage_ms = dict(
+                zip(message.stage_names, map(float, message.stage_ms), strict=False)
+            )
+    complete = {s: a for s, a in answers.items() if a.depth_m is not None and a.camera is not None}
+    return dict(sorted(complete.items()))
+
+
+def _messages(path: Path) -> Iterator[tuple[str, Any]]:
+    try:
+        with AnyReader([path], default_typestore=get_typestore(Stores.ROS2_JAZZY)) as reader:
+            for connection, _, raw in reader.messages():
+                if not connection.topic.endswith(("/depth/preview", "/radar/image")):
+                    yield connection.topic, reader.deserialize(raw, connection.msgtype)
+    except (AnyReaderError, OSError, ValueError) as error:
+        raise RecordingError(
+            f"the recorded outputs at {path} cannot be read: {error}. Run the demo again."
+        ) from error
+
+
+def depth_of(message: Any) -> NDArray[np.float32]:
+    """Return the depth of an Image message, metres; NaN where 16UC1 says 0."""
+    if message.encoding == "32FC1":
+        return _pixels(message, "f4", 1).astype(np.float32)
+    if message.encoding == "16UC1":
+        millimetres = _pixels(message, "u2", 1).astype(np.float32)
+        return np.where(millimetres > 0, millimetres / 1000, np.float32(np.nan)).astype(np.float32)
+    raise RecordingError(
+        f"the depth image is in encoding '{message.encoding}'; expected 32FC1 or 16UC1."
+    )
+
+
+def _rgb_of(message: Any) -> NDArray[np.uint8]:
+    pixels = _pixels(message, "u1", 3)
+    return np.ascontiguousarray(pixels[..., ::-1] if message.encoding == "bgr8" else pixels)
+
+
+def _pixels(message: Any, code: str, channels: int) -> NDArray[Any]:
+    dtype = np.dtype(code).newbyteorder(">" if message.is_bigendian else "<")
+    rows = np.frombuffer(message.data, np.uint8).reshape(message.height, message.step)
+    used = np.ascontiguousarray(rows[:, : message.width * channels * dtype.itemsize])
+    shape = (message.height, message.width) if channels == 1 else (message.height, -1, channels)
+    return used.view(dtype).reshape(shape)
+
+
+def onto_image(
+    depth_m: NDArray[np.float32], depth_camera: PinholeCamera, camera: PinholeCamera
+) -> NDArray[np.float32]:
+    """Return a depth map at another camera's resolution, by the two cameras' intrinsics.
+
+    Args:
+        depth_m: (h, w), metres.
+        depth_camera: Camera of ``depth_m``.
+        camera: Camera of the image, same place and direction.
+
+    Returns:
+        (H, W) float32, metres, bilinear; NaN where the depth map does not reach.
+    """
+    change = depth_camera.p[:, :3] @ np.linalg.inv(camera.p[:, :3])
+    columns = (change[0, 0] * np.arange(camera.width) + change[0, 2]).astype(np.float32)
+    rows = (change[1, 1] * np.arange(camera.height) + change[1, 2]).astype(np.float32)
+    height, width = depth_m.shape
+    # Infinite depths (REP-117) would spoil their neighbours: NaN = 0 x Inf.
+    bounded = np.clip(depth_m, 0.0, FAR_M)
+    # Half a pixel beyond the outermost centres still belongs to the outermost pixels.
+    outside_columns = (columns < -0.5) | (columns > width - 0.5)
+    outside_rows = (rows < -0.5) | (rows > height - 0.5)
+    map_x, map_y = np.meshgrid(columns, rows)
+    moved = cv2.remap(bounded, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    result = np.array(moved, np.float32)
+    result[outside_rows] = np.nan
+    result[:, outside_columns] = np.nan
+    return result
