@@ -48,7 +48,6 @@ class BagFile:
                 version=9,
                 storage_plugin=StoragePlugin[storage.upper()],
             )
-            self._writer.open()
         except OSError as error:
             raise CommandError(f"cannot write to '{path}': {error}") from error
         self._queue: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
@@ -92,13 +91,19 @@ class BagFile:
         return lambda stamp_ns, data: put(lambda: write(stamp_ns, data))
 
     def _write_all(self) -> None:
+        """Open, fill and close the bag: SQLite wants all of it from one thread."""
+        self._try(self._writer.open)
         while (work := self._queue.get()) is not None:
-            if self.error is not None:
-                continue
-            try:
-                work()
-            except Exception as error:  # a full disk, for one; the main thread reports it
-                self.error = error
+            self._try(work)
+        self._try(self._writer.close)
+
+    def _try(self, work: Callable[[], None]) -> None:
+        if self.error is not None:
+            return
+        try:
+            work()
+        except Exception as error:  # a full disk, for one; the main thread reports it
+            self.error = error
 
     def close(self) -> None:
         """Write what is queued and give the bag its name.
@@ -108,17 +113,16 @@ class BagFile:
         """
         self._queue.put(None)
         self._thread.join()
-        try:
-            if self.error is not None:
-                raise self.error
-            self._writer.close()
-            (self._unfinished / self._path.name).rename(self._path)
-            self._unfinished.rmdir()
-        except Exception as error:
+        self._try(self._give_name)
+        if self.error is not None:
             raise CommandError(
-                f"the bag could not be completed: {error}; what was written is in "
+                f"the bag could not be completed: {self.error}; what was written is in "
                 f"'{self._unfinished}'"
-            ) from error
+            ) from self.error
+
+    def _give_name(self) -> None:
+        (self._unfinished / self._path.name).rename(self._path)
+        self._unfinished.rmdir()
 
 
 class Recorder:
