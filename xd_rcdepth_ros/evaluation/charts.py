@@ -40,6 +40,20 @@ def new_figure(width: float = 6.2, height: float = 3.2) -> tuple[Figure, Axes]:
     return figure, axes
 
 
+def new_grid(count: int, columns: int = 4) -> tuple[Figure, list[Axes]]:
+    """Return a figure with ``count`` small pairs of axes."""
+    columns = max(1, min(columns, count))
+    rows = -(-max(1, count) // columns)
+    figure = Figure(figsize=(3.1 * columns, 2.5 * rows), layout="constrained")
+    FigureCanvasAgg(figure)
+    panels = list(figure.subplots(rows, columns, squeeze=False).flat)
+    for axes in panels[count:]:
+        axes.remove()
+    for axes in panels[:count]:
+        plain(axes)
+    return figure, panels[:count]
+
+
 def plain(axes: Axes) -> None:
     """Take away what carries no data."""
     axes.spines[["top", "right"]].set_visible(False)
