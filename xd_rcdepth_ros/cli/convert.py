@@ -134,6 +134,7 @@ def run(
 ) -> None:
     """Convert the plans with a progress bar, verify them if wanted, and show what was made."""
     console = Console()
+    there = {plan.name for plan in plans if (out / plan.name).exists()}
     started = time.perf_counter()
     with Progress(
         TextColumn("{task.description}"),
@@ -157,6 +158,7 @@ def run(
         rows.append(
             {
                 "bag": str(bag),
+                "kept": plan.name in there,
                 "split": plan.info.get("split"),
                 "messages": {topic: len(of_topic) for topic, of_topic in stamps.items()},
                 "duration_s": (max(everything) - min(everything)) / 1e9,
@@ -166,7 +168,7 @@ def run(
     result: dict[str, Any] = {
         "bags": rows,
         "convert_s": convert_s,
-        "duration_s": sum(row["duration_s"] for row in rows),
+        "duration_s": sum(row["duration_s"] for row in rows if not row["kept"]),
         "synthetic_stamps": any(plan.info.get("synthetic_stamps") for plan in plans),
     }
     if check:
@@ -190,11 +192,12 @@ def _show(console: Console, result: dict[str, Any]) -> None:
             left_out or "-",
         )
     console.print(table)
-    if result["synthetic_stamps"]:
-        console.print(f"converted in {result['convert_s']:.2f} s (the stamps are synthetic)")
-    else:
-        speed = result["duration_s"] / max(result["convert_s"], 1e-9)
-        console.print(f"converted in {result['convert_s']:.2f} s, {speed:.0f} x real time")
+    kept = sum(row["kept"] for row in result["bags"])
+    count = len(result["bags"]) - kept
+    text = f"{count} bags converted in {result['convert_s']:.2f} s"
+    if count and not result["synthetic_stamps"]:
+        text += f", {result['duration_s'] / max(result['convert_s'], 1e-9):.0f} x real time"
+    console.print(text + (f"; {kept} were there already" if kept else ""))
     if "check" in result:
         images = sum(item["images"] for item in result["check"])
         points = sum(item["points"] for item in result["check"])

@@ -93,7 +93,8 @@ def encode_pcd(points: NDArray[np.void]) -> bytes:
         f"POINTS {len(points)}",
         "DATA binary",
     ]
-    return ("\n".join(lines) + "\n").encode() + packed.tobytes()
+    # PCL ends binary files with a line break too, and the nuScenes devkit insists on it.
+    return ("\n".join(lines) + "\n").encode() + packed.tobytes() + b"\n"
 
 
 def _split(data: bytes) -> tuple[dict[str, list[str]], bytes]:

@@ -192,6 +192,7 @@ def radar_points(points: NDArray[np.void], field_map: RadarFieldMap | None = Non
     """
     names = points.dtype.names or ()
     chosen = field_map or RadarFieldMap.matching(names)
+    _require(points, [name for name in vars(chosen).values() if name])
     position = np.stack([_column(points, name) for name in (chosen.x, chosen.y, chosen.z)], axis=1)
 
     def pair(a: str, b: str) -> NDArray[np.float32] | None:
@@ -224,13 +225,18 @@ def radar_cloud(points: RadarPoints) -> NDArray[np.void]:
     return np.ascontiguousarray(columns).view(dtype).reshape(-1)
 
 
-def _column(points: NDArray[np.void], name: str) -> NDArray[np.float32]:
+def _require(points: NDArray[np.void], wanted: Sequence[str]) -> None:
     names = points.dtype.names or ()
-    if name not in names:
+    missing = [name for name in wanted if name not in names]
+    if missing:
         raise MessageError(
-            f"cloud has no field '{name}'; it has: {', '.join(names) or 'none'}. Map the field by "
-            "its name in the cloud, or map it to '' if the sensor does not measure it."
+            f"cloud has no field {', '.join(missing)}; it has: {', '.join(names) or 'none'}. Map "
+            "each quantity to the name of its field in the cloud, or to '' if it is not measured."
         )
+
+
+def _column(points: NDArray[np.void], name: str) -> NDArray[np.float32]:
+    _require(points, [name])
     column = points[name]
     if column.ndim != 1:
         raise MessageError(f"cloud field '{name}' holds {column.shape[1]} values a point, not 1.")

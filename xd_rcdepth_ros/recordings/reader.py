@@ -319,18 +319,17 @@ class Recording:
             }
         else:
             radars = dict(names.radars)
-        wanted = {
-            names.image: _IMAGES,
-            names.camera_info: (schema.CAMERA_INFO,),
-            **dict.fromkeys(radars.values(), (schema.POINT_CLOUD,)),
-        }
-        wrong = [t for t, kinds in wanted.items() if self.topics.get(t) not in kinds]
+        wanted = [
+            (names.image, _IMAGES),
+            (names.camera_info, (schema.CAMERA_INFO,)),
+            *((topic, (schema.POINT_CLOUD,)) for topic in radars.values()),
+        ]
+        wrong = [f"{t} ({' or '.join(k)})" for t, k in wanted if self.topics.get(t) not in k]
         if wrong:
             found = ", ".join(f"{t} ({kind})" for t, kind in sorted(self.topics.items()))
-            want = ", ".join(f"{t} ({' or '.join(wanted[t])})" for t in wrong)
             raise RecordingError(
-                f"{self.path} lacks {want}. It has: {found or 'no topic'}. Name other topics with "
-                "TopicNames, or choose another camera or radar."
+                f"{self.path} lacks {', '.join(wrong)}. It has: {found or 'no topic'}. Name other "
+                "topics with TopicNames, or choose another camera or radar."
             )
         return radars
 
