@@ -83,19 +83,23 @@ def rig(ros_context):
 @pytest.fixture
 def start_node(model_file: Path, tmp_path: Path):
     """Starts depth_node in a process of its own; all are ended after the test."""
-    from ros_rig import NodeProcess
+    from ros_rig import starter
 
-    running: list[NodeProcess] = []
+    with starter(model_file, tmp_path) as start:
+        yield start
 
-    def start(
-        *arguments: str, wait: str = "active; listening", **parameters: object
-    ) -> NodeProcess:
-        parameters.setdefault("model_file", model_file)
-        node = NodeProcess(tmp_path / f"node{len(running)}.log", arguments, parameters)
-        running.append(node)
-        node.wait_for_text(wait)
-        return node
 
-    yield start
-    for node in running:
-        node.kill()
+@pytest.fixture(scope="module")
+def live(ros_context, model_file: Path, tmp_path_factory: pytest.TempPathFactory):
+    """A rig with a running node, shared by the tests of a module; ``live.log()`` is its text."""
+    from ros_rig import RADAR_FRAME, Rig, starter
+
+    rig = Rig()
+    with starter(model_file, tmp_path_factory.mktemp("live")) as start:
+        node = start(diagnostics__period=0.2)
+        rig.log = lambda: node.text
+        rig.connect("image", "camera_info", "radar", "tf_static")
+        rig.send_static(RADAR_FRAME)
+        rig.depth_of_next_frame()
+        yield rig
+    rig.close()

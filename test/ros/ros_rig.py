@@ -10,7 +10,8 @@ import sys
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,26 @@ class NodeProcess:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
+
+
+@contextmanager
+def starter(model_file: Path, folder: Path) -> Iterator[Callable[..., NodeProcess]]:
+    """Give a function that starts nodes; all of them are ended at the end."""
+    running: list[NodeProcess] = []
+
+    def start(*arguments: str, wait: str = "active; listening", **parameters: Any) -> NodeProcess:
+        parameters.setdefault("model_file", model_file)
+        node = NodeProcess(folder / f"node{len(running)}.log", arguments, parameters)
+        running.append(node)
+        if wait:
+            node.wait_for_text(wait)
+        return node
+
+    try:
+        yield start
+    finally:
+        for node in running:
+            node.kill()
 
 
 class Rig:
@@ -264,6 +285,10 @@ class Rig:
             timeout_s,
         )
         return self.diagnostics("frames")
+
+    def settled_state(self, state: str) -> None:
+        """Wait until diagnostics say that the node is in a lifecycle state."""
+        self.wait(lambda: self.diagnostics("model").get("state") == state, f"state {state}")
 
     def set_parameters(self, **values: Any) -> str:
         """Set parameters of the node together; return the reason of a refusal, else ''."""

@@ -42,13 +42,29 @@ def test_recent_percentiles_and_rates():
 def test_a_complaint_is_made_once_then_summed_up():
     said, now_s = [], [0.0]
     complain = Complaints(lambda level, text: said.append((level, text)), 10.0, lambda: now_s[0])
-    for _ in range(4):
-        complain("tf", "no transform")
-    complain("image", "bad image", "error")
-    assert said == [("warning", "no transform"), ("error", "bad image")]
+    for stamp_s in (1.5, 2.5, -3e-7, 4):
+        complain(f"no transform at {stamp_s} s from radar_1")
+    complain("no transform at 1.5 s from radar_2")
+    complain("bad image", "error")
+    assert said == [
+        ("warning", "no transform at 1.5 s from radar_1"),
+        ("warning", "no transform at 1.5 s from radar_2"),
+        ("error", "bad image"),
+    ]
     now_s[0] = 11.0
-    complain("tf", "no transform")
-    assert said[-1] == ("warning", "no transform (3 more since)")
+    complain("no transform at 9 s from radar_1")
+    assert said[-1] == ("warning", "no transform at 9 s from radar_1 (3 more since)")
+
+
+def test_complaints_of_ever_new_kinds_do_not_fill_the_log():
+    said, now_s = [], [0.0]
+    complain = Complaints(lambda level, text: said.append(text), 10.0, lambda: now_s[0], most=5)
+    for letter in "abcdefghijklmnopqrstuvwxyz":
+        complain(f"encoding {letter}")
+    assert len(said) == 5
+    now_s[0] = 11.0
+    complain("encoding z")
+    assert said[-1] == "encoding z (1 more since)"
 
 
 class Work:

@@ -80,7 +80,7 @@ def test_png_comes_back_exactly():
 
 
 def cut_jpeg() -> CompressedImage:
-    return compressed(cv2.imencode(".jpg", RGB)[1].tobytes()[:100])
+    return compressed(cv2.imencode(".jpg", RGB)[1].tobytes()[:-10])
 
 
 def short_image() -> Image:
@@ -98,7 +98,7 @@ def short_image() -> Image:
         (short_image(), "8 x 60"),
         (compressed(b""), "0 bytes"),
         (compressed(b"no image at all"), "15 bytes"),
-        (cut_jpeg(), "100 bytes"),
+        (cut_jpeg(), "cut off"),
     ],
 )
 def test_images_that_cannot_be_read_are_named(message, said):
@@ -226,7 +226,7 @@ def test_a_wrong_field_map_lists_the_fields_that_are_there():
     with pytest.raises(MessageError) as caught:
         decode_radar(cloud(radar_cloud(POINTS)), radar)
     text = str(caught.value)
-    assert "'power'" in text and "x, y, z, rcs, vx, vy, vx_comp, vy_comp" in text
+    assert "power" in text and "x, y, z, rcs, vx, vy, vx_comp, vy_comp" in text
 
 
 def test_empty_and_nan_clouds_are_no_error():

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections import Counter, deque
@@ -132,13 +133,21 @@ class FrameTiming:
             self.stages_ms[name].add(value_ms)
 
 
+# A number that stands alone, not one that is part of a name such as radar_1.
+_NUMBER = re.compile(r"(?<![\w/])[-+]?\d[\d.]*(e[-+]?\d+)?")
+
+
 class Complaints:
     """Says each complaint once, then at most once a period, with how often it came meanwhile.
+
+    Texts that differ in their numbers only are one complaint. However many kinds there are, no more
+    than ``most`` are said a period: what comes from outside must not fill the log.
 
     Args:
         say: Takes (level, text); level is ``warning`` or ``error``.
         period_s: Shortest time between two sayings of one complaint, seconds.
         clock: Returns seconds; never goes back.
+        most: Most sayings a period.
     """
 
     def __init__(
@@ -146,23 +155,24 @@ class Complaints:
         say: Callable[[str, str], None],
         period_s: float = 10.0,
         clock: Callable[[], float] = time.monotonic,
+        most: int = 40,
     ) -> None:
-        self._say, self._period_s, self._clock = say, period_s, clock
+        self._say, self._period_s, self._clock, self._most = say, period_s, clock, most
         self._lock = threading.Lock()
         self._last_s: dict[str, float] = {}
         self._held_back: Counter[str] = Counter()
 
-    def __call__(self, cause: str, text: str, level: str = "warning") -> None:
-        """Say a text unless its cause was complained of a short while ago."""
-        now_s = self._clock()
+    def __call__(self, text: str, level: str = "warning") -> None:
+        """Say a text unless it was said a short while ago."""
+        now_s, kind = self._clock(), _NUMBER.sub("#", text)
         with self._lock:
-            last_s = self._last_s.get(cause)
-            if last_s is not None and now_s - last_s < self._period_s:
-                self._held_back[cause] += 1
+            old = [k for k, t in self._last_s.items() if now_s - t >= self._period_s]
+            for k in old:
+                del self._last_s[k]
+            if kind in self._last_s or len(self._last_s) >= self._most:
+                if len(self._held_back) < 10 * self._most:
+                    self._held_back[kind] += 1
                 return
-            if len(self._last_s) > 500:  # causes may carry names that others choose
-                self._last_s.clear()
-                self._held_back.clear()
-            self._last_s[cause] = now_s
-            more = self._held_back.pop(cause, 0)
+            self._last_s[kind] = now_s
+            more = self._held_back.pop(kind, 0)
         self._say(level, f"{text} ({more} more since)" if more else text)

@@ -110,7 +110,6 @@ class FrameAssembler:
             camera = without_distortion_known(camera)
             flags.add("unrectified")
             self._complain(
-                "unrectified image",
                 f"images of frame '{camera.frame_id}' have lens distortion and rectify is false: "
                 "radar and depth will not lie exactly where the image shows them.",
             )
@@ -154,7 +153,6 @@ class FrameAssembler:
             self._ledger.event("sweeps_without_transform")
             flags.add("no_transform")
             self._complain(
-                f"transform {radar_frame} {camera_frame}",
                 f"{error} Until then the sweeps of '{radar_frame}' are left out.",
             )
             return None
@@ -163,7 +161,6 @@ class FrameAssembler:
             flags.add("static_extrinsics")
             if config.fixed_frame:
                 self._complain(
-                    f"static {radar_frame}",
                     f"no ego motion between radar frame '{radar_frame}' and camera frame "
                     f"'{camera_frame}' through fixed_frame '{config.fixed_frame}': {found.reason}. "
                     "Using the static extrinsics.",
@@ -176,7 +173,7 @@ class FrameAssembler:
                 points, found.camera_from_radar, sweep.stamp_ns, sweep.radar, found.ego_motion
             )
         except GeometryError as error:  # pragma: no cover - both parts are checked already
-            self._complain(f"sweep {radar_frame}", str(error))
+            self._complain(str(error))
             return None
 
 

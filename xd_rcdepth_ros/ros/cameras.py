@@ -18,10 +18,10 @@ class CameraBook:
     """Keeps the newest camera for each image size; resolution and calibration may change.
 
     Args:
-        complain: Takes (cause, text) for what is worth saying once.
+        complain: Takes a text that is worth saying once.
     """
 
-    def __init__(self, complain: Callable[[str, str], None]) -> None:
+    def __init__(self, complain: Callable[[str], None]) -> None:
         self._complain = complain
         self._condition = threading.Condition()
         self._cameras: dict[tuple[str, int, int], PinholeCamera] = {}
@@ -75,7 +75,6 @@ class CameraBook:
             )
         if frame_id and camera.frame_id and camera.frame_id != frame_id:
             self._complain(
-                "frame_ids differ",
                 f"image has frame '{frame_id}' but camera_info has '{camera.frame_id}'; using "
                 "camera_info's for transforms.",
             )

@@ -54,7 +54,11 @@ def image_to_rgb(message: Image | CompressedImage) -> NDArray[np.uint8]:
             raise MessageError(f"{what} has no pixels; check the camera driver.")
         decode = _bridge.imgmsg_to_cv2
     else:
-        what = f"compressed image of {len(message.data)} bytes in format '{message.format}'"
+        data = message.data
+        what = f"compressed image of {len(data)} bytes in format '{message.format}'"
+        if bytes(data[:2]) == b"\xff\xd8" and b"\xff\xd9" not in bytes(data[-256:]):
+            # Some versions of OpenCV would fill the rest with grey, and the network believe it.
+            raise MessageError(f"{what} is a JPEG without its end: it was cut off on the way.")
         decode = _bridge.compressed_imgmsg_to_cv2
     try:
         image = decode(message, "rgb8")

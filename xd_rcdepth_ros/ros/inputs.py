@@ -98,13 +98,18 @@ class Inputs:
             state.last_s = self._clock()
             state.received += 1
             state.arrivals_s.add(state.last_s)
-            callback(message)
+            try:
+                callback(message)
+            except Exception as error:  # one message must not end the node
+                self._complain(
+                    f"message on '{full}' left out: {type(error).__name__}: {error}",
+                    "error",
+                )
 
         def incompatible(event: Any) -> None:
             policy = qos_policy_name_from_kind(event.last_policy_kind)
             state.incompatible.add(policy)
             self._complain(
-                f"incompatible {full}",
                 f"a publisher on topic '{full}' offers QoS that this node's subscription cannot "
                 f"take; policy: {policy}. Its messages will not arrive. Change the publisher, or "
                 f"set qos_overrides.{full}.subscription.*.",
@@ -136,7 +141,6 @@ class Inputs:
             silent_s = state.silent_s(now_s)
             if silent_s >= timeout_s:
                 self._complain(
-                    f"silence {state.topic}",
                     f"no data for {silent_s:.1f} s on topic '{state.topic}' ({state.name}), "
                     f"{self._publishers(state)}",
                 )

@@ -94,7 +94,7 @@ class ParameterServer:
 
     def _values(self, changed: dict[str, Any]) -> dict[str, Any]:
         return {
-            name: changed[name] if name in changed else self._node.get_parameter(name).value
+            name: _plain(changed[name] if name in changed else self._node.get_parameter(name).value)
             for name in self._specs
         }
 
@@ -132,4 +132,5 @@ class ParameterServer:
 
 
 def _plain(value: Any) -> Any:
-    return list(value) if isinstance(value, Sequence) and not isinstance(value, str) else value
+    """Return arrays, which rclpy gives as lists, tuples or array.array, as tuples."""
+    return tuple(value) if hasattr(value, "__len__") and not isinstance(value, str) else value

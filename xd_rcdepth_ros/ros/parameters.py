@@ -68,7 +68,7 @@ class ParameterSpec:
         if self.choices:
             fits = value in self.choices
         elif self.low is not None and self.high is not None:
-            values = value if isinstance(value, (list, tuple)) else [value]
+            values = value if isinstance(self.default, tuple) else [value]
             fits = all(math.isfinite(v) and self.low <= v <= self.high for v in values)
         elif self.pattern:
             texts = [value] if isinstance(value, str) else value

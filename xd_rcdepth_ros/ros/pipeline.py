@@ -100,7 +100,7 @@ class DepthPipeline:
             self._cameras.update(message)
         except MessageError as error:
             self.ledger.event("bad_camera_info")
-            self._complain("camera_info", str(error), "error")
+            self._complain(str(error), "error")
 
     def on_radar(self, name: str, message: Any) -> None:
         """Take a message of the radar of that name."""
@@ -108,7 +108,7 @@ class DepthPipeline:
             points = decode_radar(message, self.config.radar_inputs[name])
         except MessageError as error:
             self.ledger.event("bad_radar_messages")
-            self._complain(f"radar {name}", f"radar '{name}': {error}", "error")
+            self._complain(f"radar '{name}': {error}", "error")
             return
         payload = RadarMessage(points, frame_name(message.header.frame_id))
         self._sync.add_sweep(name, stamp_to_ns(message.header.stamp), payload, time.monotonic())
@@ -150,7 +150,6 @@ class DepthPipeline:
         if match.missing or match.held:
             names = ", ".join(match.missing + match.held)
             self._complain(
-                "missing radar",
                 f"no sweep of radar {names} within sync.window = {self.config.sync_window:g} s of "
                 f"the image at {match.stamp_ns / NS:.3f} s; going on by sync.on_missing_radar = "
                 f"{self.config.sync_on_missing_radar}.",
@@ -161,7 +160,6 @@ class DepthPipeline:
         self.ledger.dropped(reason)
         if reason in ("duplicate", "out_of_order"):
             self._complain(
-                f"image {reason}",
                 f"image with stamp {stamp_ns / NS:.3f} s dropped: {reason.replace('_', ' ')}. Each "
                 "image needs a stamp of its own, later than the last; is there one source only?",
             )
@@ -170,7 +168,7 @@ class DepthPipeline:
         self.ledger.event("time_resets")
         self._depth.clear("time_reset")
         self._transforms.reset()
-        self._complain("time", "stamps went back in time; starting anew.")
+        self._complain("stamps went back in time; starting anew.")
 
     # The depth thread --------------------------------------------------------------------------
 
@@ -180,7 +178,7 @@ class DepthPipeline:
             assembly = self._assembler.assemble(match, config)
         except FrameRefusedError as error:
             self.ledger.dropped(error.reason)
-            self._complain(error.reason, f"image dropped: {error}", "error")
+            self._complain(f"image dropped: {error}", "error")
             return
         result = self._estimator.estimate(assembly.frame, config.output_size)
         publishing_s = time.monotonic()
@@ -217,7 +215,6 @@ class DepthPipeline:
         self.ledger.dropped("worker_error")
         if self._alive():
             self._complain(
-                "worker",
                 f"image at {match.stamp_ns / NS:.3f} s dropped by {type(error).__name__}: {error}",
                 "error",
             )
@@ -238,7 +235,7 @@ class DepthPipeline:
     def _side_failed(self, _: Any, error: Exception) -> None:
         self.ledger.event("picture_errors")
         if self._alive():
-            self._complain("pictures", f"no picture: {type(error).__name__}: {error}", "error")
+            self._complain(f"no picture: {type(error).__name__}: {error}", "error")
 
 
 def _ignore(_: Any, reason: str) -> None:

@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: Apache-2.0
+"""depth_node from start to end: models that cannot be used, lifecycle, QoS, silence, Ctrl-C."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.ros
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def transition(rig, name: str) -> bool:
+    """Ask for a transition; True if it succeeded."""
+    from lifecycle_msgs.srv import ChangeState
+
+    client = rig.node.create_client(ChangeState, "/depth_node/change_state")
+    assert client.wait_for_service(20)
+    request = ChangeState.Request()
+    request.transition.label = name
+    future = client.call_async(request)
+    rig.wait(future.done, name, 60)
+    return future.result().success
+
+
+def test_a_model_that_cannot_be_used_fails_configure_and_can_be_replaced(
+    rig, start_node, tmp_path, model_file
+):
+    missing = tmp_path / "nowhere.safetensors"
+    node = start_node(model_file=missing, wait="configure failed", diagnostics__period=0.2)
+    assert str(missing) in node.text
+    rig.wait(lambda: rig.diagnostics("model"), "diagnostics")
+    model = rig.diagnostics("model")
+    assert (model["state"], model["level"]) == ("unconfigured", "2")
+    assert str(missing) in model["message"]
+    wrong = tmp_path / "wrong.safetensors"
+    wrong.write_bytes(b"these are no weights")
+    assert rig.set_parameters(model_file=str(wrong)) == ""
+    assert not transition(rig, "configure")
+    assert node.text.count("configure failed") == 2 and str(wrong) in node.text
+    assert rig.set_parameters(model_file=str(model_file)) == ""
+    assert transition(rig, "configure")
+    assert "cannot change while" in rig.set_parameters(model_file=str(wrong))
+    assert transition(rig, "activate")
+    rig.connect("image", "camera_info", "radar", "tf_static")
+    rig.send_static()
+    assert rig.depth_of_next_frame().model.startswith(model_file.name)
+
+
+def test_a_device_that_is_absent_is_never_replaced_silently(rig, start_node):
+    import torch
+
+    absent = f"cuda:{torch.cuda.device_count() if torch.cuda.is_available() else 0}"
+    node = start_node(device=absent, wait="configure failed")
+    assert absent in node.text
+    assert not transition(rig, "configure")
+
+
+def test_lifecycle_transitions_in_a_loop(rig, start_node):
+    node = start_node(autostart=False, wait="", diagnostics__period=0.2)
+    assert transition(rig, "configure")
+    for _ in range(3):
+        assert transition(rig, "activate")
+        rig.connect("image", "camera_info", "radar", "tf_static")
+        rig.send_static()
+        rig.depth_of_next_frame()
+        assert transition(rig, "deactivate")
+        rig.wait(lambda: rig.publishers["image"].get_subscription_count() == 0, "the node to close")
+        rig.settled_state("inactive")
+    assert transition(rig, "cleanup")
+    rig.settled_state("unconfigured")
+    assert not transition(rig, "activate")  # not from here
+    assert transition(rig, "configure") and transition(rig, "activate")
+    rig.connect("image", "camera_info", "radar", "tf_static")
+    rig.depth_of_next_frame()
+    assert node.text.count("loaded random.safetensors") == 2  # deactivate keeps the model
+    assert transition(rig, "shutdown")
+    assert node.stop() == 0
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_ends_cleanly_while_frames_come(rig, start_node, how):
+    node = start_node()
+    rig.connect("image", "camera_info", "radar")
+    rig.send_frames(3, pause_s=0.02)
+    assert node.stop(how) == 0
+    assert "Traceback" not in node.text and "dropped by" not in node.text
+
+
+def test_compressed_images_and_a_corrupt_one(rig, start_node):
+    import cv2
+    from ros_rig import CAMERA_FRAME, HEIGHT, WIDTH
+    from sensor_msgs.msg import CompressedImage
+
+    from xd_rcdepth_ros.ros.conversions import ns_to_stamp
+
+    node = start_node(image_transport="compressed", diagnostics__period=0.2)
+    rig.connect("compressed", "camera_info", "radar", "tf_static")
+    rig.send_static()
+    jpeg = cv2.imencode(".jpg", np.full((HEIGHT, WIDTH, 3), 90, np.uint8))[1].tobytes()
+
+    def send(data):
+        rig.stamp_ns += 100_000_000
+        message = CompressedImage(format="jpeg")
+        message.header.frame_id = CAMERA_FRAME
+        message.header.stamp = ns_to_stamp(rig.stamp_ns)
+        message.data.frombytes(data)
+        rig.send("radar", rig.cloud(rig.stamp_ns))
+        rig.send("camera_info", rig.info(rig.stamp_ns))
+        rig.send("compressed", message)
+        return rig.stamp_ns
+
+    rig.wait_for_stamp(send(jpeg))
+    for broken in (jpeg[: len(jpeg) // 3], b"", b"\xff\xd8\xff\xff\xd9"):
+        send(broken)
+        time.sleep(0.1)
+    rig.wait_for_stamp(send(jpeg))
+    frames = rig.settled()
+    assert (frames["frames_in"], frames["frames_out"]) == ("5", "2")
+    assert frames["dropped_bad_image"] == "3"
+    assert f"compressed image of {len(jpeg) // 3} bytes" in node.text
+
+
+def test_incompatible_qos_is_named_by_topic_and_policy(rig, start_node):
+    from rclpy.qos import QoSProfile, ReliabilityPolicy
+    from sensor_msgs.msg import Image
+
+    topic = "/lossy/image"
+    best_effort = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
+    rig.node.create_publisher(Image, topic, best_effort)
+    node = start_node(
+        "-r",
+        f"image:={topic}",
+        "-p",
+        f"qos_overrides.{topic}.subscription.reliability:=reliable",
+        diagnostics__period=0.2,
+        watchdog__timeout=0.5,
+    )
+    node.wait_for_text(f"publisher on topic '{topic}' offers QoS", 15)
+    assert "policy: RELIABILITY" in node.text
+    node.wait_for_text(f"on topic '{topic}' (image), 1 publishers; QoS does not fit", 15)
+    rig.wait(lambda: "RELIABILITY" in str(rig.diagnostics("input image")), "diagnostics")
+
+
+def test_silence_is_named_with_topic_publishers_and_type(rig, start_node):
+    from std_msgs.msg import String
+
+    rig.node.create_publisher(String, "/radar/odd", 5)
+    node = start_node(
+        "-r", "image:=/nobody/image", "-r", "radar/front:=/radar/odd",
+        diagnostics__period=0.2, watchdog__timeout=0.5,
+    )  # fmt: skip
+    node.wait_for_text("s on topic '/nobody/image' (image), 0 publishers", 15)
+    node.wait_for_text(
+        "s on topic '/radar/odd' (radar front), 1 publishers, but of type std_msgs/msg/String", 15
+    )
+    image = rig.diagnostics("input image")
+    assert image["level"] == "2" and "/nobody/image" in image["message"]
+
+
+def test_a_large_best_effort_image_arrives(rig, start_node):
+    """4 MB best effort: lost whole with the default profile, not with the one that is shipped."""
+    from rclpy.qos import qos_profile_sensor_data
+    from ros_rig import CAMERA
+    from sensor_msgs.msg import Image
+
+    start_node("-r", "image:=/big/image", network_size=[96, 160])
+    publisher = rig.node.create_publisher(Image, "/big/image", qos_profile_sensor_data)
+    rig.connect("camera_info")
+    rig.wait(lambda: publisher.get_subscription_count() > 0, "the node's subscription")
+    time.sleep(0.3)
+    pixels = np.zeros((900, 1600, 3), np.uint8)
+    stamps = []
+    for _ in range(6):
+        rig.stamp_ns += 100_000_000
+        rig.send("camera_info", rig.info(rig.stamp_ns, CAMERA.resize(1600, 900)))
+        publisher.publish(rig.image(rig.stamp_ns, pixels))
+        stamps.append(rig.stamp_ns)
+        time.sleep(0.3)
+    rig.wait(lambda: set(stamps) & set(rig.stamps("status")), "depth of a large image")
+    depth = rig.received["depth/image"][-1]
+    assert depth.width == 160  # network_size has its effect
+
+
+@pytest.mark.parametrize(
+    ("argument", "said"),
+    [
+        ("sweeps:=0", "sweeps"),
+        ("device:=gpu", "auto, cpu, cuda or cuda:N"),
+        ("sync.window:=wide", "expected double"),
+    ],
+)
+def test_a_wrong_parameter_at_the_start_is_one_clear_line(argument, said):
+    command = [sys.executable, "-m", "xd_rcdepth_ros.nodes.depth_node", "--ros-args", "-p"]
+    done = subprocess.run(
+        [*command, argument], capture_output=True, text=True, timeout=60, env=dict(os.environ)
+    )
+    text = done.stdout + done.stderr
+    assert done.returncode == 1
+    assert said.lower() in text.lower() and "Traceback" not in text
+
+
+def test_launch_file_declares_every_argument_with_a_description():
+    pytest.importorskip("launch", reason="launch cannot be imported")
+    pytest.importorskip("launch_ros", reason="launch_ros cannot be imported")
+    from launch.launch_description_sources import PythonLaunchDescriptionSource
+
+    from launch import LaunchContext, LaunchService
+
+    source = PythonLaunchDescriptionSource(str(REPOSITORY / "launch" / "depth.launch.py"))
+    description = source.get_launch_description(LaunchService().context or LaunchContext())
+    arguments = {argument.name: argument for argument in description.get_launch_arguments()}
+    wanted = {
+        "namespace", "params_file", "image", "camera_info", "radars", "radar_topics",
+        "image_transport", "model_file", "device", "backend", "fixed_frame", "use_sim_time",
+        "autostart", "log_level", "rviz", "rviz_config",
+    }  # fmt: skip
+    assert set(arguments) == wanted
+    assert all(len(argument.description) > 15 for argument in arguments.values())
