@@ -106,7 +106,7 @@ class PinholeCamera:
         """
         points = np.asarray(points_m, dtype=np.float64)
         depth = points[:, 2].copy()
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             uvw = points @ self.p[:, :3].T + self.p[:, 3]
             uv = np.where(depth[:, None] > 0, uvw[:, :2] / uvw[:, 2:3], np.nan)
         return uv, depth

@@ -15,8 +15,8 @@ RGBImage = NDArray[np.uint8]
 def _colour(values: NDArray[np.floating], colour_map: int) -> RGBImage:
     """Colour values in [0, 1] of any shape; adds a last axis of 3."""
     levels = np.clip(np.nan_to_num(values) * 255, 0, 255).astype(np.uint8)
-    bgr = cv2.applyColorMap(levels.reshape(-1, 1), colour_map)
-    return np.ascontiguousarray(bgr[:, 0, ::-1]).reshape(*levels.shape, 3)
+    table = cv2.applyColorMap(np.arange(256, dtype=np.uint8)[:, None], colour_map)[:, 0, ::-1]
+    return np.asarray(table, np.uint8)[levels]
 
 
 def _nearness(depth_m: NDArray[np.floating], max_depth_m: float) -> NDArray[np.float64]:

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command: verbs, exit statuses, describe."""
+
+import importlib
+import json
+
+import pytest
+import typer
+
+from xd_rcdepth_ros.cli import main as cli
+from xd_rcdepth_ros.errors import XDRCDepthError
+
+
+def test_every_verb_exists_and_has_help(capsys):
+    for verb in cli.VERBS:
+        assert isinstance(importlib.import_module(f"xd_rcdepth_ros.cli.{verb}").app, typer.Typer)
+        assert cli.main([verb, "--help"]) == 0
+        assert "Usage" in capsys.readouterr().out
+
+
+def test_no_verb_and_unknown_verb_are_bad_usage(capsys):
+    assert cli.main([]) == 2
+    assert "describe" in capsys.readouterr().out
+    assert cli.main(["fly"]) == 2
+    assert "'fly'" in capsys.readouterr().err
+    assert cli.main(["describe", "--no-such-option"]) == 2
+
+
+def test_help_and_version(capsys):
+    assert cli.main(["--help"]) == 0
+    assert cli.main(["--version"]) == 0
+    assert capsys.readouterr().out.strip().endswith("0.1.0")
+
+
+def test_own_errors_are_told_without_traceback(capsys, tmp_path):
+    assert cli.main(["describe", "--model", str(tmp_path / "none.safetensors")]) == 1
+    error = capsys.readouterr().err
+    assert "no model file" in error and "Traceback" not in error
+
+
+def test_foreign_errors_are_not_hidden(monkeypatch):
+    def explode(*args, **kwargs):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("xd_rcdepth_ros.cli.describe.app", explode)
+    with pytest.raises(ZeroDivisionError):
+        cli.main(["describe"])
+    assert issubclass(XDRCDepthError, Exception)
+
+
+def test_describe_writes_the_figures(tmp_path):
+    path = tmp_path / "deep" / "figures.json"
+    assert cli.main(["describe", "--json", str(path)]) == 0
+    student = json.loads(path.read_text())["student"]
+    assert isinstance(student["parameters"], int)
+    assert 8_620_000 <= student["parameters"] <= 8_890_000
+    assert student["gmac_352x704"] <= 7.0

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What all tests share: a private ROS domain, hypothesis without deadlines, the optional data."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+# Shared machines are slow now and then; how long a test takes is not what it asserts.
+settings.register_profile("project", deadline=None)
+settings.load_profile("project")
+
+os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+os.environ.setdefault("ROS_DOMAIN_ID", str(1 + os.getpid() % 100))
+
+PROJECT = Path(__file__).resolve().parents[1]
+SHARED_DATA = PROJECT.parent / "shared" / "data"
+
+
+def optional_data(name: str) -> Path:
+    """Return the folder of a real recording, or skip the test and say why."""
+    folder = SHARED_DATA / name
+    if not folder.is_dir():
+        pytest.skip(f"real recording {name} is not beside the project (looked for {folder})")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def astyx_root() -> Path:
+    """Folder of the reduced Astyx data."""
+    return optional_data("astyx")
+
+
+@pytest.fixture(scope="session")
+def drive_root() -> Path:
+    """Folder of the real drive in the nuScenes layout."""
+    return optional_data("drive_nuscenes_layout")

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The rasteriser: known pixels, nearest wins, bad points left out; an oracle in plain loops."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from xd_rcdepth_ros.geometry import (
+    PinholeCamera,
+    RadarPoints,
+    RadarSweep,
+    RigidTransform,
+    rasterize_depth,
+    rasterize_radar,
+)
+
+CAMERA = PinholeCamera.from_focal(20, 10, 10, 10, 9.5, 4.5)
+FORWARD = RigidTransform(np.array([[0.0, -1, 0], [0, 0, -1], [1, 0, 0]]), np.zeros(3))
+
+
+def sweep(position, rcs=None, velocity=None):
+    return RadarSweep(RadarPoints.from_arrays(position, rcs, velocity), FORWARD)
+
+
+def test_known_pixel_and_channels():
+    # 10 m ahead, 2 m left, 1 m up: u = 10 * -2 / 10 + 9.5 = 7.5 -> 8, v = 10 * -1 / 10 + 4.5 -> 4
+    raster = rasterize_radar([sweep([[10, 2, 1]], [7.0], [[-3.0, 0.5]])], CAMERA)
+    np.testing.assert_array_equal(raster.pixels, [[8, 4]])
+    np.testing.assert_allclose(raster.channels[:, 4, 8], [10, 7, -3, 0.5])
+    assert np.count_nonzero(raster.channels) == 4
+
+
+def test_nearest_return_wins_whatever_the_order():
+    for order in ([0, 1], [1, 0]):
+        points = np.array([[20.0, 0, 0], [10.0, 0, 0]])[order]
+        raster = rasterize_radar([sweep(points, np.array([1.0, 2.0])[order])], CAMERA)
+        assert raster.channels[0].max() == 10
+        assert raster.channels[1].max() == 2
+        assert raster.visible.tolist() == [order[0] == 1, order[1] == 1]
+
+
+def test_nearest_wins_across_sweeps_and_sources_are_named():
+    raster = rasterize_radar([sweep([[30, 0, 0]]), sweep([[np.nan, 0, 0], [15, 0, 0]])], CAMERA)
+    np.testing.assert_array_equal(raster.source, [[0, 0], [1, 1]])
+    np.testing.assert_array_equal(raster.visible, [False, True])
+
+
+def test_nothing_in_gives_an_empty_raster():
+    for sweeps in ([], [sweep(np.zeros((0, 3)))]):
+        raster = rasterize_radar(sweeps, CAMERA)
+        assert raster.channels.shape == (4, 10, 20)
+        assert not raster.channels.any()
+        assert len(raster.pixels) == 0
+
+
+def test_nan_infinite_and_behind_are_left_out():
+    points = [[np.nan, 0, 0], [np.inf, 0, 0], [-10, 0, 0], [0.5, 0, 0], [10, 0, 0]]
+    raster = rasterize_radar([sweep(points)], CAMERA)
+    np.testing.assert_array_equal(raster.source, [[0, 4]])
+
+
+def test_lidar_map_is_nan_where_there_is_no_point():
+    depth = rasterize_depth(np.array([[0, 0, 12.0], [0, 0, 8.0]]), CAMERA)
+    assert depth[5, 10] == 8.0
+    assert np.isnan(depth).sum() == 199
+
+
+@given(
+    hnp.arrays(np.float64, st.tuples(st.integers(0, 40), st.just(3)), elements=st.floats(-15, 15))
+)
+def test_agrees_with_plain_loops(points):
+    expected = np.full((10, 20), np.nan)
+    for x, y, z in points:
+        if z < 1:
+            continue
+        u = int(np.floor(10 * x / z + 9.5 + 0.5))
+        v = int(np.floor(10 * y / z + 4.5 + 0.5))
+        if 0 <= u < 20 and 0 <= v < 10:
+            expected[v, u] = np.nanmin([expected[v, u], z])
+    np.testing.assert_allclose(rasterize_depth(points, CAMERA), expected, rtol=1e-6)
