@@ -83,7 +83,7 @@ class Tree:
                     "the drive simulator casts rays with embreex, which is not installed here; "
                     "install it with: pip install embreex"
                 ) from error
-            self._scene = EmbreeScene()
+            self._scene = EmbreeScene(robust=False)
             TriangleMesh(self._scene, mesh.vertices_m)
             self.first(np.zeros((1, 3), np.float32), np.ones((1, 3), np.float32), 1e-3)  # build now
 

@@ -16,7 +16,9 @@ Array = NDArray[np.float32]
 
 def develop(radiance: Array, conditions: Conditions, rng: np.random.Generator) -> NDArray[np.uint8]:
     """Turn light (3, H, W) into a picture (H, W, 3): lens glow, exposure, tone, rain and noise."""
-    light = cv2.merge(list(radiance * np.float32(conditions.exposure)))
+    light = cv2.merge(
+        list(radiance * np.float32(conditions.exposure * _metering(radiance, conditions)))
+    )
     if conditions.lamps_on or conditions.sun.any():
         light += _glow(light, 1.0 if conditions.night or conditions.wet else 0.35)
     if conditions.weather == "rain":
@@ -30,6 +32,15 @@ def develop(radiance: Array, conditions: Conditions, rng: np.random.Generator) -
     rows, cols = (np.arange(h) + top) % 512, (np.arange(w) + left) % 1024
     picture = picture + grain[rows][:, cols] * np.float32(conditions.noise_level)
     return np.clip(picture + 0.5, 0, 255).astype(np.uint8)
+
+
+def _metering(radiance: Array, conditions: Conditions) -> float:
+    """Return how the camera's automatic corrects the exposure, mostly by the lower half."""
+    rows = radiance.shape[1]
+    level = radiance[1, rows // 3 :: 5, ::5]
+    middle = float(np.exp(np.log(np.maximum(level, 1e-3)).mean())) * conditions.exposure
+    target = 0.045 if conditions.night else 0.16
+    return float(np.clip((target / middle) ** 0.65, 0.6, 2.6))
 
 
 @lru_cache(maxsize=1)

@@ -60,7 +60,7 @@ class Materials:
             pixel_m: (N,) size of a pixel at the point's distance, metres, across the view.
         """
         count = len(pixel_m)
-        look = Look(surface.color, np.zeros(count, np.float32), np.zeros((count, 3), np.float32))
+        look = Look(surface.color, np.zeros(count, np.float32), np.zeros((3, count), np.float32))
         for material, paint in self._special.items():
             which = np.flatnonzero(surface.material == material)
             if len(which):
@@ -68,16 +68,28 @@ class Materials:
         look.gloss[surface.material == Material.PAINT] = 0.55
         look.gloss[surface.material == Material.GLASS] = 1.0
         look.gloss[surface.material == Material.METAL] = 0.2
-        if self.conditions.lamps_on:
-            strength = 1.0 if self.conditions.night else 0.5
-            for material, light in (
-                (Material.HEADLIGHT, (7.0, 6.6, 5.8)),
-                (Material.TAILLIGHT, (1.3, 0.06, 0.04)),
-                (Material.LAMP, (6.0, 4.6, 2.8)),
-            ):
-                which = np.flatnonzero(surface.material == material)
-                look.emission[:, which] = np.array(light, np.float32)[:, None] * strength
+        self._lamps(surface, look)
         return look
+
+    def _lamps(self, surface: Surface, look: Look) -> None:
+        """Light the lamps: signals always, vehicles' only if they drive, street lamps if dark."""
+        conditions = self.conditions
+        lit = [(Material.SIGNAL, (2.5, 2.5, 2.5), True)]
+        if conditions.lamps_on:
+            strength = 1.0 if conditions.night else 0.5
+            lit.append(
+                (Material.HEADLIGHT, (7.0 * strength, 6.6 * strength, 5.8 * strength), False)
+            )
+            lit.append((Material.TAILLIGHT, (1.5 * strength, 0.06, 0.04), False))
+            if conditions.time_of_day != "day":
+                lit.append((Material.LAMP, (6.0, 4.6, 2.8), True))
+        for material, light, standing in lit:
+            which = np.flatnonzero((surface.material == material) & (surface.moving | standing))
+            if len(which):
+                glow = np.array(light, np.float32)[:, None]
+                if material == Material.SIGNAL:
+                    glow = glow * surface.color.take(which, axis=1)
+                look.emission[:, which] = glow
 
     def _footprints(self, surface: Surface, which: NDArray, pixel_m: Array) -> tuple[Array, Array]:
         """Return the pixel size along s (stretched by the flat view) and along t, metres."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Triangle meshes with the attributes that light, lidar and radar ask for, and their building blocks.
+"""Triangle meshes with what light, lidar and radar ask of a surface, and their building blocks.
 
 Local frame of every object: x forward, y left, z up, origin on the ground (REP-103), metres.
 """
@@ -35,6 +35,8 @@ class Material(IntEnum):
     SIGN = 13  # retroreflecting
     LAMP = 14  # street lamp, lit at night
     CLOTH = 15  # people
+    CARGO = 16  # sheet metal boxes of trucks
+    SIGNAL = 17  # lit disc of a traffic light
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,7 +134,7 @@ def from_triangles(
     vertices = np.ascontiguousarray(vertices_m, np.float32)
     count = len(vertices)
     if normals is None:
-        flat = np.cross(vertices[:, 1] - vertices[:, 0], vertices[:, 2] - vertices[:, 0])
+        flat = _cross(vertices[:, 1] - vertices[:, 0], vertices[:, 2] - vertices[:, 0])
         flat /= np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-12)
         normals = np.repeat(flat[:, None], 3, axis=1)
     return Mesh(
@@ -173,7 +175,7 @@ def surface(
                 around = np.take(points, 1, axis) - np.take(points, -2, axis)
                 index = (slice(None), [0, -1]) if axis else ([0, -1],)
                 grid[index] = np.stack([around, around], axis) / 2
-        normal = np.cross(along, across)
+        normal = _cross(along, across)
         length = np.linalg.norm(normal, axis=-1, keepdims=True)
         normal = normal / np.maximum(length, 1e-12)
         normals = _grid_triangles(normal)
@@ -181,8 +183,14 @@ def surface(
         corners, color, material, normals, None if uv is None else _grid_triangles(np.asarray(uv))
     )
     edges = mesh.vertices_m[:, 1:] - mesh.vertices_m[:, :1]
-    keep = np.linalg.norm(np.cross(edges[:, 0], edges[:, 1]), axis=1) > 1e-9
+    keep = np.linalg.norm(_cross(edges[:, 0], edges[:, 1]), axis=1) > 1e-9
     return Mesh(*(getattr(mesh, f.name)[keep] for f in fields(Mesh)))
+
+
+def _cross(a: NDArray[np.floating], b: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Return cross products (..., 3); NumPy's own is slow on small arrays."""
+    x, y, z = (a[..., i] * b[..., j] - a[..., j] * b[..., i] for i, j in ((1, 2), (2, 0), (0, 1)))
+    return np.stack([x, y, z], axis=-1)
 
 
 def _grid_triangles(grid: NDArray[np.floating]) -> NDArray[np.floating]:
@@ -226,10 +234,10 @@ def tube(
     """Make a straight tube or cone between two points."""
     start, end = np.asarray(start_m, float), np.asarray(end_m, float)
     axis = (end - start) / max(float(np.linalg.norm(end - start)), 1e-9)
-    side = np.cross(axis, [1.0, 0, 0] if abs(axis[0]) < 0.9 else [0, 1.0, 0])
+    side = _cross(axis, np.array([1.0, 0, 0] if abs(axis[0]) < 0.9 else [0, 1.0, 0]))
     side /= np.linalg.norm(side)
     angle = np.linspace(0, 2 * np.pi, sides + 1)
-    ring = np.cos(angle)[:, None] * side + np.sin(angle)[:, None] * np.cross(axis, side)
+    ring = np.cos(angle)[:, None] * side + np.sin(angle)[:, None] * _cross(axis, side)
     end_radius = radius_m if end_radius_m is None else end_radius_m
     rows = [start + ring * radius_m, end + ring * end_radius]
     mesh = surface(np.stack(rows), color, material)

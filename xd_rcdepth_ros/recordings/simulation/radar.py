@@ -85,7 +85,7 @@ for _material, _db, _power in (
     (Material.GLASS, -12.0, 4.0), (Material.FOLIAGE, -14.0, 0.3), (Material.BARK, -4.0, 1.0),
     (Material.HEADLIGHT, 8.0, 1.0), (Material.TAILLIGHT, 8.0, 1.0), (Material.RUBBER, -4.0, 1.0),
     (Material.METAL, 6.0, 1.5), (Material.SIGN, 8.0, 2.0), (Material.LAMP, -6.0, 1.0),
-    (Material.CLOTH, -5.0, 0.5),
+    (Material.CLOTH, -5.0, 0.5), (Material.CARGO, 3.0, 2.5),
 ):  # fmt: skip
     _ECHO_DB[_material], _FALLOFF[_material] = _db, _power
 

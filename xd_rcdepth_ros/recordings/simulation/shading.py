@@ -122,8 +122,7 @@ class Shader:
         if conditions.lamps_on and conditions.time_of_day != "day":
             self._add_lamplight(surface, lights, light)
         light *= look.albedo
-        if conditions.lamps_on:
-            light += look.emission
+        light += look.emission
         self._add_reflection(world, surface, unit, distance, look, view_cos, open_sky, light)
         if conditions.night:
             self._retroreflect(surface, distance, light)
@@ -139,7 +138,11 @@ class Shader:
         start = surface.position_m.take(lit, 1) + surface.normal.take(lit, 1) * np.float32(0.015)
         start += to_sun[:, None] * np.float32(0.02)
         shadow = world.blocked(np.ascontiguousarray(start.T), to_sun)
-        shadow &= ~(leaf.take(lit) & (lit % 3 == 0))  # leaves let some light through
+        leaves = np.flatnonzero(leaf.take(lit) & shadow)
+        if len(leaves):  # light falls through gaps between leaves that are too small to be modelled
+            x, y, z = start.take(leaves, 1)
+            scattered = np.sin(x * 12.9 + y * 78.2 + z * 37.7) * np.float32(437.585)
+            shadow[leaves] = scattered - np.floor(scattered) > 0.45
         strength = np.zeros(len(facing), np.float32)
         strength[lit] = facing.take(lit) * ~shadow
         return strength
@@ -155,7 +158,7 @@ class Shader:
             square = dot(way, way) + np.float32(0.3)
             facing = dot(way, surface.normal.take(which, 1)) / np.sqrt(square)
             down = np.maximum(way[2], 0) / np.sqrt(square)
-            power = 15.0 * down * np.clip(facing * 0.9 + 0.1, 0, 1) / square
+            power = 42.0 * down * np.clip(facing * 0.9 + 0.1, 0, 1) / square
             light[:, which] += power * np.array([[1.0], [0.80], [0.52]], np.float32)
         for number, (beam, forward) in enumerate(
             zip(lights.beams_m, lights.beam_forward, strict=True)
@@ -207,6 +210,7 @@ class Shader:
             image += conditions.sun[:, None] * (spark * 8)
         ground = np.flatnonzero(surface.material.take(which) == Material.GROUND)
         if len(ground):
+            share[ground] = share[ground] * np.float32(0.75) - look.gloss.take(which[ground]) * 0.02
             image[:, ground] = self._mirror(
                 world,
                 surface.position_m.take(which[ground], 1),
@@ -219,7 +223,7 @@ class Shader:
     def _mirror(self, world: World, start: Array, mirrored: Array, distance: Array) -> Array:
         """Return the light (3, N) that a wet road sees in mirrored directions."""
         conditions = self.conditions
-        mirrored[:2] += 0.012 * np.sin(start[0] * 37.0) * np.sin(start[1] * 41.0)
+        mirrored[:2] += 0.02 * np.sin(start[0] * 37.0) * np.sin(start[1] * 41.0)
         mirrored[2] = np.maximum(mirrored[2], 0.003)
         mirrored /= np.sqrt(dot(mirrored, mirrored))
         origin = np.ascontiguousarray(start.T) + np.array([0, 0, 0.03], np.float32)

@@ -267,7 +267,8 @@ class Traffic:
         cosine, sine = np.cos(heading), np.sin(heading)
         along = s_rate * (1.0 - road.curvature(s) * t)  # off the centre line bends change the way
         velocity = np.stack(
-            [cosine * along - sine * t_rate, sine * along + cosine * t_rate, road.slope(s) * along], 1
+            [cosine * along - sine * t_rate, sine * along + cosine * t_rate, road.slope(s) * along],
+            1,
         )
         direction = np.arctan2(velocity[:, 1], velocity[:, 0])
         foot = np.array([row[0].kind == "pedestrian" for row in near])

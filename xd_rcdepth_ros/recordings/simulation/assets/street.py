@@ -81,7 +81,7 @@ def traffic_light(state: int) -> Mesh:
         parts.append(
             ellipsoid((0.05, 0.1, 0.1), (-0.19, 0, 3.2 - 0.3 * i),
                       color if lit else np.array(color) * 0.05,
-                      Material.TAILLIGHT if lit else Material.PLAIN)
+                      Material.SIGNAL if lit else Material.PLAIN)
         )  # fmt: skip
     return Mesh.join(parts)
 

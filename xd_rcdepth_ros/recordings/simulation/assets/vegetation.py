@@ -17,7 +17,7 @@ from xd_rcdepth_ros.recordings.simulation.mesh import (
 )
 
 _GREENS = np.array(
-    [[0.055, 0.105, 0.025], [0.075, 0.125, 0.03], [0.045, 0.085, 0.03], [0.10, 0.13, 0.035]]
+    [[0.08, 0.14, 0.035], [0.11, 0.165, 0.04], [0.065, 0.115, 0.04], [0.14, 0.17, 0.045]]
 )
 _AUTUMN = np.array([[0.22, 0.12, 0.03], [0.17, 0.07, 0.025], [0.25, 0.18, 0.04]])
 VARIANTS = 6
@@ -72,7 +72,7 @@ def broadleaf(variant: int, season: str = "summer", far: bool = False) -> Mesh:
                 parts.append(tube(center, tip, 0.025, 0.008, 3, bark, Material.BARK))
             continue
         parts.append(ellipsoid(radii * 0.74, center, color * 0.42, Material.FOLIAGE, 5, 8))
-        parts.append(_leaves(rng, center, radii, 60 if far else 330, 0.5 if far else 0.27, color))
+        parts.append(_leaves(rng, center, radii, 60 if far else 250, 0.5 if far else 0.31, color))
     return Mesh.join(parts)
 
 
@@ -80,7 +80,7 @@ def broadleaf(variant: int, season: str = "summer", far: bool = False) -> Mesh:
 def conifer(variant: int, far: bool = False) -> Mesh:
     """Return a spruce about 9 m high."""
     rng = np.random.default_rng([variant, 42])
-    color = np.array([0.03, 0.06, 0.028]) * rng.uniform(0.8, 1.3)
+    color = np.array([0.045, 0.085, 0.04]) * rng.uniform(0.8, 1.3)
     parts = [tube((0, 0, -0.3), (0, 0, 8.5), 0.16, 0.03, 6, (0.07, 0.05, 0.035), Material.BARK)]
     for level in np.linspace(1.3, 8.4, 5 if far else 8):
         radius = 0.28 * (9.4 - level)

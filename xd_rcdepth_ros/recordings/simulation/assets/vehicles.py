@@ -75,20 +75,21 @@ BODIES = {
 }  # fmt: skip
 
 
-def _loft(outline: np.ndarray, bottom_m: np.ndarray, half_m: np.ndarray, tuck: float) -> Mesh:
+def _loft(line: np.ndarray, bottom_m: np.ndarray, half_m: np.ndarray, tuck: float) -> Mesh:
     """Span a hull over stations: (x, top z), bottom z and half width a station, rounded corners."""
-    round_m = np.minimum(0.16, (outline[:, 1] - bottom_m) * 0.3)
+    round_m = np.minimum(0.16, (line[:, 1] - bottom_m) * 0.3)
     rows = []
-    for (x, top), low, half, corner in zip(outline, bottom_m, half_m, round_m, strict=True):
+    for (x, top), low, half, corner in zip(line, bottom_m, half_m, round_m, strict=True):
         upper = half * tuck
         y = [half * 0.97, half, half * 0.99, upper, upper - corner, 0.0]
         z = [low, low + (top - low) * 0.25, low + (top - low) * 0.6, top - corner, top, top + 0.015]
         side = np.stack([np.full(6, x), np.array(y), np.array(z)], axis=1)
         rows.append(np.concatenate([side, side[-2::-1] * [1, -1, 1]]))
     rings = np.stack(rows)
-    ends = [
-        np.stack([ring, ring * [1, 0, 0] + [0, 0, ring[:, 2].mean()]]) for ring in rings[[0, -1]]
-    ]
+    ends = []
+    for ring in rings[[0, -1]]:
+        outline = np.concatenate([ring, ring[:1]])
+        ends.append(np.stack([outline, outline * [1, 0, 0] + [0, 0, ring[:, 2].mean()]]))
     return Mesh.join([surface(rings), *(surface(e, smooth=False) for e in ends)])
 
 
@@ -233,7 +234,7 @@ def _windows(body: Body, rows: tuple[float, float], front: bool) -> list[Mesh]:
     return parts  # fmt: skip
 
 
-def _truck(body: Body, cargo: tuple[float, float, float]) -> Mesh:
+def _truck(body: Body) -> Mesh:
     cab, nose = 2.1, body.length_m / 2
     half = body.width_m / 2
     box_length = body.length_m - cab - 0.35
@@ -245,7 +246,7 @@ def _truck(body: Body, cargo: tuple[float, float, float]) -> Mesh:
         box(
             (box_length, body.width_m, body.height_m - 1.15),
             (-nose + box_length / 2, 0, (body.height_m + 1.15) / 2),
-            cargo,
+            material=Material.CARGO,
         ),
         box((body.length_m * 0.96, 0.9, 0.25), (0, 0, 0.9), _BLACK),
         box((0.08, body.width_m * 0.9, 0.14), (-nose + 0.1, 0, 0.55), _BLACK, Material.METAL),
@@ -260,7 +261,6 @@ def _truck(body: Body, cargo: tuple[float, float, float]) -> Mesh:
     return Mesh.join(parts)  # fmt: skip
 
 
-@lru_cache(maxsize=64)
 def vehicle(kind: str, paint: int, far: bool = False) -> Mesh:
     """Return a vehicle mesh: origin on the ground below its middle, facing x.
 
@@ -269,15 +269,22 @@ def vehicle(kind: str, paint: int, far: bool = False) -> Mesh:
         paint: Index of its paint (any whole number).
         far: True for one with simpler wheels and no pillars.
     """
-    color = PAINTS[paint % len(PAINTS)]
     if kind == "bicycle":
-        return rider(paint)
+        return rider(paint % 16)
+    return _painted(kind, paint % len(PAINTS), far)
+
+
+@lru_cache(maxsize=256)
+def _painted(kind: str, paint: int, far: bool) -> Mesh:
+    mesh = _unpainted(kind, far).repainted(Material.PAINT, PAINTS[paint])
+    cargo = PAINTS[(paint * 5 + 1) % len(PAINTS)] * 0.8 + 0.12
+    return mesh.repainted(Material.CARGO, cargo)
+
+
+@lru_cache(maxsize=32)
+def _unpainted(kind: str, far: bool) -> Mesh:
     body = BODIES[kind]
-    if kind == "truck":
-        mesh = _truck(body, tuple(PAINTS[(paint * 5 + 1) % len(PAINTS)] * 0.8 + 0.12))
-    else:
-        mesh = _car(body, far)
-    parts = [mesh.repainted(Material.PAINT, color)]
+    parts = [_truck(body) if kind == "truck" else _car(body, far)]
     if kind == "bus":
         parts += _windows(body, (0.45, 0.83), True)
     elif kind == "van":
