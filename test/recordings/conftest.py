@@ -57,6 +57,7 @@ def radar_points(rng, count):
         kind = RADAR_DTYPE[name].kind
         points[name] = rng.uniform(-9, 9, count) if kind == "f" else rng.integers(0, 8, count)
     points["x"] = rng.uniform(5, 60, count)
+    points["ambig_state"] = rng.integers(0, 5, count)
     return points
 
 
