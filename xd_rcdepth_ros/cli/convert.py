@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from xd_rcdepth_ros.errors import ConfigurationError
+from xd_rcdepth_ros.recordings.astyx import plan_astyx
 from xd_rcdepth_ros.recordings.check import check_bags
 from xd_rcdepth_ros.recordings.conversion import DrivePlan, convert_plans
 from xd_rcdepth_ros.recordings.index import read_info
@@ -27,6 +28,7 @@ from xd_rcdepth_ros.recordings.nuscenes import (
     RadarFilter,
     plan_nuscenes,
 )
+from xd_rcdepth_ros.recordings.zju_4dradarcam import plan_zju
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 
@@ -99,6 +101,37 @@ def nuscenes(
         radar_filter=DEVKIT_FILTER if devkit_filter else own_filter,
     )
     run(plans, out, storage, jobs, check, json_file)
+
+
+@app.command()
+def astyx(
+    source: Source,
+    out: Out,
+    split: Split = None,
+    storage: Storage = "mcap",
+    check: Check = False,
+    jobs: Jobs = 0,
+    json_file: JsonFile = None,
+) -> None:
+    """Astyx HiRes2019, original or reduced: one bag a split and calibration."""
+    run(plan_astyx(source, split=split), out, storage, jobs, check, json_file)
+
+
+@app.command()
+def zju(
+    source: Source,
+    out: Out,
+    split: Split = None,
+    dense: Annotated[
+        bool, typer.Option("--dense", help="Also the interpolated depth, 3.7 MB a frame.")
+    ] = False,
+    storage: Storage = "mcap",
+    check: Check = False,
+    jobs: Jobs = 0,
+    json_file: JsonFile = None,
+) -> None:
+    """ZJU-4DRadarCam: one bag for every 1000 frames of a split."""
+    run(plan_zju(source, split=split, dense=dense), out, storage, jobs, check, json_file)
 
 
 def words(texts: Sequence[str] | None) -> list[str]:

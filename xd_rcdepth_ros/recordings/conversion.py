@@ -161,3 +161,48 @@ def _is_finished(path: Path, plan: DrivePlan) -> bool:
                 "Remove it, or choose another output folder."
             )
     return True
+
+
+def read_splits(
+    root: Path, names: Sequence[str], there: Sequence[str], split: str | None
+) -> dict[str, list[str]]:
+    """Read the lists ``<name>.txt`` of a data set: one frame a line.
+
+    Args:
+        root: Folder of the lists.
+        names: Splits to look for.
+        there: Frames of the data set; without any list they are the split ``all``.
+        split: Take only this one; None takes every list.
+
+    Returns:
+        Split -> frames, in the order of the list.
+
+    Raises:
+        RecordingError: There are no frames, the split has no list, or a list names a frame twice or
+            one that is not there.
+    """
+    if not there:
+        raise RecordingError(f"{root} holds no images.")
+    lists = [name for name in names if (root / f"{name}.txt").is_file()]
+    if split is not None and split not in lists:
+        raise RecordingError(
+            f"{root} has no list {split}.txt; it has {', '.join(lists) or 'no list'}."
+        )
+    if not lists:
+        return {"all": list(there)}
+    result: dict[str, list[str]] = {}
+    known = set(there)
+    for name in [split] if split else lists:
+        try:
+            frames = (root / f"{name}.txt").read_text(encoding="utf8").split()
+        except (OSError, UnicodeDecodeError) as error:
+            raise RecordingError(f"cannot read the list {root / name}.txt: {error}.") from error
+        absent = [frame for frame in frames if frame not in known]
+        if absent or len(set(frames)) < len(frames) or not frames:
+            raise RecordingError(
+                f"{root / name}.txt names {len(frames)} frames, of which {len(absent)} have no "
+                f"image{f' (such as {absent[0]})' if absent else ''} and "
+                f"{len(frames) - len(set(frames))} come twice; expected existing frames, each once."
+            )
+        result[name] = frames
+    return result

@@ -101,6 +101,24 @@ def decode_image(data: bytes | NDArray[np.uint8], what: str = "image") -> NDArra
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
 
 
+def image_size(data: bytes, what: str = "image") -> tuple[int, int]:
+    """Return width and height, pixels, of a JPEG or PNG file from its header alone.
+
+    Raises:
+        MessageError: The bytes are neither.
+    """
+    if data[:8] == b"\x89PNG\r\n\x1a\n" and len(data) >= 24:
+        return int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
+    position = 2 if data[:2] == b"\xff\xd8" else len(data)
+    while position + 9 <= len(data) and data[position] == 0xFF:
+        marker = data[position + 1]
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):  # a start of frame
+            height = int.from_bytes(data[position + 5 : position + 7], "big")
+            return int.from_bytes(data[position + 7 : position + 9], "big"), height
+        position += 2 + int.from_bytes(data[position + 2 : position + 4], "big")
+    raise MessageError(f"{what} of {len(data)} bytes is no JPEG or PNG file, or it is cut off.")
+
+
 def image_rows(image: Any, dtype: str, channels: int) -> NDArray[Any]:
     """Return the pixels of a sensor_msgs/Image as (H, W) or (H, W, channels), padding removed."""
     height, width, step = int(image.height), int(image.width), int(image.step)

@@ -136,7 +136,7 @@ class RadarFieldMap:
     Attributes:
         x: Forward, metres.
         y: Left, metres.
-        z: Up, metres.
+        z: Up, metres; empty for a sensor without elevation, whose points lie at 0.
         rcs: Radar cross section or another strength, dB.
         vx: Measured velocity along x, m/s.
         vy: Measured velocity along y, m/s.
@@ -163,6 +163,7 @@ class RadarFieldMap:
             names: Names of the fields that are there. What is not among them stays empty.
         """
         known = {
+            "z": ("z",),
             "rcs": ("rcs", "RCS", "rcs_dbsm", "amplitude", "power", "Power", "mag", "intensity"),
             "vx": ("vx",),
             "vy": ("vy",),
@@ -193,7 +194,8 @@ def radar_points(points: NDArray[np.void], field_map: RadarFieldMap | None = Non
     names = points.dtype.names or ()
     chosen = field_map or RadarFieldMap.matching(names)
     _require(points, [name for name in vars(chosen).values() if name])
-    position = np.stack([_column(points, name) for name in (chosen.x, chosen.y, chosen.z)], axis=1)
+    up = _column(points, chosen.z) if chosen.z else np.zeros(len(points), np.float32)
+    position = np.stack([_column(points, chosen.x), _column(points, chosen.y), up], axis=1)
 
     def pair(a: str, b: str) -> NDArray[np.float32] | None:
         return np.stack([_column(points, a), _column(points, b)], axis=1) if a and b else None
