@@ -20,7 +20,11 @@ from xd_rcdepth_ros.errors import XDRCDepthError
 # verb is called, so that `--help` does not wait for torch.
 VERBS = {
     "convert": "nuScenes, ZJU-4DRadarCam or Astyx to rosbag2",
+    "demo": "a drive through the depth node over real ROS 2, with an illustrated report",
     "describe": "parameters, compute, inputs and licence of a model",
+    "evaluate": "a model's depth errors on bags: table, JSON, report with pictures",
+    "predict": "one image and one radar file to depth PNG, NPY and overlays",
+    "robustness": "a model's depth errors under faults of radar, calibration, time, weather",
     "simulate": "write a synthetic drive with exact depth as rosbag2",
 }
 

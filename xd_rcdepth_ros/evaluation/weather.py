@@ -15,7 +15,7 @@ _FAR_M = 200.0  # taken where depth is not known, such as in the sky
 _GAMMA = 2.2
 _FULL_WELL_ELECTRONS = 4000.0
 _READ_NOISE_ELECTRONS = 4.0
-_STREAKS_PER_MEGAPIXEL = 25.0  # at a rate of 1 mm/h
+_STREAKS_PER_MEGAPIXEL = 60.0  # at a rate of 1 mm/h
 
 
 def _through_air(
@@ -62,7 +62,7 @@ def add_rain(
         x, y = rng.uniform(0, width), rng.uniform(-0.1 * height, height)
         length = height * rng.uniform(0.03, 0.12)
         end = (round(x + slant * length), round(y + length))
-        strength = float(rng.uniform(0.15, 0.5))
+        strength = float(rng.uniform(0.15, 0.6))
         cv2.line(streaks, (round(x), round(y)), end, strength, 1, cv2.LINE_AA)
     streaks = cv2.GaussianBlur(streaks, (3, 3), 0)[..., None]
     return (veiled * (1 - streaks) + 220 * streaks).astype(np.uint8)

@@ -93,7 +93,7 @@ def read_calibration(path: str | Path) -> Calibration:
         raise RecordingError(f"{path} holds no keys; expected camera and camera_from_radar.")
     try:
         return _astyx(content) if "sensors" in content else _own(content)
-    except (KeyError, TypeError, ValueError, StopIteration) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise RecordingError(
             f"{path} is no calibration that this project knows ({type(error).__name__}: {error}). "
             "Expected camera.k (3 x 3) and camera_from_radar (4 x 4), or an Astyx file."
