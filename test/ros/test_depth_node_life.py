@@ -224,3 +224,37 @@ def test_launch_file_declares_every_argument_with_a_description():
     }  # fmt: skip
     assert set(arguments) == wanted
     assert all(len(argument.description) > 15 for argument in arguments.values())
+
+
+def test_radar_type_precision_and_missing_clock(rig, start_node):
+    pytest.importorskip("radar_msgs.msg", reason="radar_msgs cannot be imported")
+    from radar_msgs.msg import RadarReturn, RadarScan
+    from ros_rig import RADAR_FRAME
+
+    from xd_rcdepth_ros.ros.conversions import ns_to_stamp
+
+    node = start_node(
+        radars="[side]",
+        radar__side__type="radar_scan",
+        precision="bf16",
+        backend="torch",
+        diagnostics__period=0.1,
+        use_sim_time=True,
+    )
+    node.wait_for_text("nothing publishes /clock", 15)
+    publisher = rig.node.create_publisher(RadarScan, "radar/side", 5)
+    rig.connect("image", "camera_info", "tf_static")
+    rig.send_static()
+    rig.wait(lambda: publisher.get_subscription_count() > 0, "the node's subscription")
+    time.sleep(0.3)
+    scan = RadarScan(returns=[RadarReturn(range=20.0, amplitude=4.0)])
+    scan.header.frame_id, scan.header.stamp = RADAR_FRAME, ns_to_stamp(rig.stamp_ns + 90_000_000)
+    publisher.publish(scan)
+    time.sleep(0.2)
+    status = rig.depth_of_next_frame()
+    assert (list(status.radar_names), list(status.radar_returns_in_image)) == (["side"], [1])
+    assert rig.diagnostics("model")["precision"] == "bf16"
+    seen = len(rig.received["/diagnostics"])
+    assert rig.set_parameters(diagnostics__period=30.0) == ""
+    time.sleep(1.0)
+    assert len(rig.received["/diagnostics"]) <= seen + 3

@@ -14,17 +14,27 @@ pytestmark = pytest.mark.ros
 for package in ("rclpy", "cv_bridge", "tf2_ros", "message_filters", "xd_rcdepth_ros.msg"):
     pytest.importorskip(package, reason=f"ROS is not built here: {package} cannot be imported")
 
-from sensor_msgs.msg import Image  # noqa: E402
+from geometry_msgs.msg import TransformStamped  # noqa: E402
+from sensor_msgs.msg import Image, PointField  # noqa: E402
+from sensor_msgs_py import point_cloud2  # noqa: E402
 from tf2_ros import Buffer  # noqa: E402
 
-from xd_rcdepth_ros.geometry import DepthResult, PinholeCamera  # noqa: E402
+from xd_rcdepth_ros.geometry import (  # noqa: E402
+    DepthResult,
+    PinholeCamera,
+    RadarPoints,
+    RigidTransform,
+)
+from xd_rcdepth_ros.recordings.pointcloud import fields_of, radar_cloud  # noqa: E402
 from xd_rcdepth_ros.ros.accounting import Complaints  # noqa: E402
 from xd_rcdepth_ros.ros.configuration import NodeConfig  # noqa: E402
 from xd_rcdepth_ros.ros.conversions import (  # noqa: E402
     array_to_image,
     info_from_camera,
     ns_to_stamp,
+    rigid_to_transform,
 )
+from xd_rcdepth_ros.ros.outputs import RateLimit  # noqa: E402
 from xd_rcdepth_ros.ros.parameters import specs  # noqa: E402
 from xd_rcdepth_ros.ros.pipeline import DepthPipeline  # noqa: E402
 from xd_rcdepth_ros.ros.transforms import SweepTransforms  # noqa: E402
@@ -42,9 +52,12 @@ class Estimator:
         self.gate: threading.Semaphore | None = None
         self.started = threading.Semaphore(0)
         self.explained = 0
+        self.asked: list[tuple] = []
+        self.sweeps: tuple = ()
 
     def estimate(self, frame, output_size="network"):
         self.started.release()
+        self.sweeps = frame.radar
         if self.gate is not None:
             assert self.gate.acquire(timeout=10)
         if frame.stamp_ns in self.bad:
@@ -56,6 +69,7 @@ class Estimator:
 
     def explain(self, frame, target="mean", region=None):
         self.explained += 1
+        self.asked.append((target, region))
         raise RuntimeError("no gradient")
 
 
@@ -79,18 +93,42 @@ class Outputs:
 
 
 class Bench:
-    def __init__(self, **parameters):
-        values = {spec.name: spec.default for spec in specs(())} | {"radars": ("",)} | parameters
+    def __init__(self, radars=(), **parameters):
+        values = {spec.name: spec.default for spec in specs(radars)}
+        values |= {"radars": radars or ("",)} | parameters
         self.said, self.outputs, self.estimator = [], Outputs(), Estimator()
         self.pipeline = DepthPipeline(
             NodeConfig.from_values(values),
             self.estimator,
-            SweepTransforms(Buffer()),
+            SweepTransforms(self.mounted()),
             self.outputs,
             Complaints(lambda level, text: self.said.append(text)),
             lambda: 0,
         )
         self.pipeline.on_camera_info(info_from_camera(CAMERA, self.header(0)))
+
+    def mounted(self):
+        """A buffer in which the radar sits in the camera, looking along its axis."""
+        buffer, mounting = Buffer(), TransformStamped(child_frame_id="radar")
+        mounting.header.frame_id = "camera"
+        rotation = np.array([[0.0, -1, 0], [0, 0, -1], [1, 0, 0]])
+        mounting.transform = rigid_to_transform(RigidTransform(rotation, np.zeros(3)))
+        buffer.set_transform_static(mounting, "test")
+        return buffer
+
+    def radar(self, stamp_ns, name="front", velocity_mps=10.0):
+        """One return 20 m ahead that recedes; its compensated velocity is the same."""
+        points = RadarPoints.from_arrays(
+            [[20.0, 0.0, 0.0]], [5.0], [[velocity_mps, 0.0]], [[velocity_mps, 0.0]]
+        )
+        array = radar_cloud(points)
+        fields = [
+            PointField(name=f.name, offset=f.offset, datatype=f.datatype, count=f.count)
+            for f in fields_of(array.dtype)
+        ]
+        header = self.header(stamp_ns)
+        header.frame_id = "radar"
+        self.pipeline.on_radar(name, point_cloud2.create_cloud(header, fields, array))
 
     def header(self, stamp_ns):
         header = Image().header
@@ -114,8 +152,8 @@ class Bench:
 def bench():
     benches = []
 
-    def make(**parameters):
-        benches.append(Bench(**parameters))
+    def make(radars=(), **parameters):
+        benches.append(Bench(radars, **parameters))
         return benches[-1]
 
     yield make
@@ -208,3 +246,93 @@ def test_the_camera_info_may_come_a_little_after_the_image(bench):
     b.pipeline.on_camera_info(info_from_camera(wide, b.header(7)))
     b.settle()
     assert b.outputs.depths == [7]
+
+
+COMPENSATED = {
+    "radar.front.fields.vx_comp": "vx_comp",
+    "radar.front.fields.vy_comp": "vy_comp",
+}
+
+
+@pytest.mark.parametrize(("shift", "depth_m"), [(False, 20.0), (True, 20.5)])
+def test_moving_returns_are_shifted_if_asked_for(bench, shift, depth_m):
+    b = bench(("front",), shift_moving_returns=shift, **COMPENSATED)
+    b.radar(1 * NS)
+    b.image(1 * NS + NS // 20)  # 50 ms later, at 10 m/s
+    b.settle()
+    assert b.estimator.sweeps[0].points.position_m[0, 0] == pytest.approx(depth_m)
+    assert b.outputs.statuses[-1].radar_returns_in_image[0] == 1
+
+
+@pytest.mark.parametrize(("max_wait_s", "names"), [(0.0, []), (2.0, ["front"])])
+def test_late_radar_is_waited_for_as_long_as_stated(bench, max_wait_s, names):
+    b = bench(("front",), **{"sync.max_wait": max_wait_s})
+    b.image(NS)
+    b.pipeline.poll()
+    b.radar(NS)
+    b.settle()
+    assert list(b.outputs.statuses[-1].radar_names) == names
+
+
+@pytest.mark.parametrize(("time_jump_s", "depths"), [(0.5, [2, 1]), (10.0, [2])])
+def test_how_far_back_a_new_beginning_is_can_be_set(bench, time_jump_s, depths):
+    b = bench(**{"sync.time_jump": time_jump_s})
+    for second in (2, 1):
+        b.image(second * NS)
+        b.settle()
+    assert b.outputs.depths == [second * NS for second in depths]
+
+
+def test_saliency_target_and_region_reach_the_network(bench):
+    b = bench(**{"saliency.rate": 30.0, "saliency.target": "near"})
+    b.outputs.looked_at = True
+    b.image(1)
+    b.settle()
+    assert b.estimator.asked == [("near", None)]
+
+
+def test_two_radars_and_sweeps_of_one_that_is_missing(bench):
+    b = bench(("front", "left"), sweeps=2, **{"sync.max_wait": 0.0})
+    b.radar(NS - NS // 20)
+    b.radar(NS)
+    b.radar(NS, "left")
+    b.image(NS)
+    b.settle()
+    status = b.outputs.statuses[-1]
+    assert sorted(status.radar_names) == ["front", "front", "left"]
+    b.radar(2 * NS)
+    b.image(2 * NS)
+    b.settle()
+    status = b.outputs.statuses[-1]
+    assert list(status.radar_names) == ["front"]
+    assert status.flags & status.FLAG_PARTIAL_RADAR
+
+
+@pytest.mark.parametrize(("timeout_s", "waited"), [(0.0, False), (0.3, True)])
+def test_odometry_is_waited_for_as_long_as_stated(bench, timeout_s, waited):
+    b = bench(("front",), tf_timeout=timeout_s)
+    buffer = b.pipeline._transforms._buffer
+    pose = TransformStamped(child_frame_id="camera")
+    pose.header.frame_id, pose.header.stamp = "odom", ns_to_stamp(NS)
+    pose.transform.rotation.w = 1.0
+    buffer.set_transform(pose, "test")  # older than the stamps
+    b.radar(2 * NS)
+    b.image(2 * NS)
+    time.sleep(0.1)
+    pose.header.stamp = ns_to_stamp(3 * NS)
+    buffer.set_transform(pose, "test")
+    b.settle()
+    status = b.outputs.statuses[-1]
+    assert (status.ego_motion == status.EGO_MOTION_TF) == waited
+
+
+def test_rate_limit_keeps_the_beat_and_saves_nothing_up():
+    now_s = [100.0]
+    limit = RateLimit(lambda: now_s[0])
+    passed = 0
+    for _ in range(100):  # 10 s of frames at 10 Hz, each 1 ms late on average
+        passed += limit.allows(5.0)
+        now_s[0] += 0.101
+    assert 49 <= passed <= 51
+    now_s[0] += 60.0
+    assert limit.allows(5.0) and not limit.allows(5.0)

@@ -262,8 +262,13 @@ class DepthNode(LifecycleNode):
                 ),
             ]
             self._inputs.complain_of_silence(timeout_s)
-        stamp = self.get_clock().now().to_msg()
-        self._diagnostics.publish(diagnostics.array(stamp, statuses))
+        now = self.get_clock().now()
+        if now.nanoseconds == 0:
+            self._complain(
+                "use_sim_time is true, but nothing publishes /clock: play the bag with --clock, or "
+                "set use_sim_time to false."
+            )
+        self._diagnostics.publish(diagnostics.array(now.to_msg(), statuses))
 
     def _say(self, level: str, text: str) -> None:
         if level == "error":

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from std_msgs.msg import Header
@@ -175,8 +175,3 @@ class FrameAssembler:
         except GeometryError as error:  # pragma: no cover - both parts are checked already
             self._complain(str(error))
             return None
-
-
-def with_flag(assembly: Assembly, flag: str) -> Assembly:
-    """Return the assembly with one more flag."""
-    return replace(assembly, flags=assembly.flags | {flag})

@@ -8,7 +8,6 @@ names what came and what was expected.
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -265,8 +264,3 @@ def depth_to_cloud(
         for i, name in enumerate(points.dtype.names or ())
     ]
     return point_cloud2.create_cloud(header, fields, points)
-
-
-def describe_fields(message: PointCloud2) -> Mapping[str, int]:
-    """Return the datatypes of a cloud's fields by name."""
-    return {field.name: int(field.datatype) for field in message.fields}
