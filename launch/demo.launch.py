@@ -125,10 +125,11 @@ def generate_launch_description():
         DeclareLaunchArgument(name, default_value=default, description=description)
         for name, default, description in ARGUMENTS
     ]
-    # A best-effort image above 0.5 MB does not arrive with the default profile of Fast DDS.
-    profile = str(SHARE / "config" / "fastdds_large_messages.xml")
-    profiles = [
-        SetEnvironmentVariable(name, os.environ.get(name, profile))
-        for name in ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE")
-    ]
-    return LaunchDescription([*arguments, *profiles, OpaqueFunction(function=start)])
+    # A best-effort image above 0.5 MB does not arrive with the default profile of Fast DDS. Version
+    # 2 reads another variable; where version 3 finds that one, each process says it is deprecated.
+    old = os.environ.get("ROS_DISTRO") in ("humble", "iron", "jazzy")
+    variable = "FASTRTPS_DEFAULT_PROFILES_FILE" if old else "FASTDDS_DEFAULT_PROFILES_FILE"
+    profile = os.environ.get(variable, str(SHARE / "config" / "fastdds_large_messages.xml"))
+    return LaunchDescription(
+        [*arguments, SetEnvironmentVariable(variable, profile), OpaqueFunction(function=start)]
+    )

@@ -217,7 +217,7 @@ def demo(
 
 def describe_run(estimator: DepthEstimator, legs: list[Leg], data: Path | None) -> dict[str, Any]:
     """Return what a reader of the report has to know about drive, model and machine."""
-    text = "a simulated drive" if data is None else f"the drive {data.name}"
+    text = "a simulated drive" if data is None else f"the drive in {data.name}"
     exact = legs[0].has_depth
     truth = "the exact depth of the simulation" if data is None else "its reference depth"
     return {

@@ -193,12 +193,11 @@ def compose(story: Story, summary: Mapping[str, Any], period_s: float, title: st
         raise RecordingError("the depth node answered none of the drive's images; see launch.log.")
     drive = summary["drive"]["text"]
     rate, fps = summary["play_rate"], summary["fps"]
-    pids = len({process["pid"] for process in summary["processes"]})
     speed = "in real time" if rate == 1.0 else f"at {rate:g} of real time"
     lead = (
-        f"{drive[0].upper()}{drive[1:]} was replayed {speed} through {pids} processes over Fast "
-        f"DDS. The depth node answered {summary['frames_out']} of {summary['frames_in']} images "
-        f"with a dense depth map, in metres."
+        f"{drive[0].upper()}{drive[1:]} was replayed {speed}: player, depth node and recorder are "
+        f"processes of their own that talk over Fast DDS. {summary['frames_out']} of "
+        f"{summary['frames_in']} images were answered with a dense depth map, in metres."
     )
     truth = summary["truth"]
     latency = summary["latency_ms"]

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -64,7 +65,7 @@ def read_leg(bag: Path, most_frames: int = 0) -> Leg:
         if len(chosen) < len(stamps):
             images = recording.index.entries[schema.image_topic("front")]
             last_ns, next_ns = (images[len(chosen) - 1 + i].log_ns for i in (0, 1))
-            with open_bag(bag) as reader:
+            with closing(open_bag(bag)) as reader:
                 stop_ns = min((last_ns + next_ns) // 2, last_ns + round(_MARGIN_S * 1e9))
                 play_s = (stop_ns - reader.start_time) / 1e9
         return Leg(

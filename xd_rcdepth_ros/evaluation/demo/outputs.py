@@ -121,7 +121,8 @@ def onto_image(
         camera: Camera of the image, same place and direction.
 
     Returns:
-        (H, W) float32, metres, bilinear; NaN where the depth map does not reach.
+        (H, W) float32, metres, bilinear; NaN where the depth map does not reach, and where one of
+        the depths around is NaN.
     """
     change = depth_camera.p[:, :3] @ np.linalg.inv(camera.p[:, :3])
     columns = (change[0, 0] * np.arange(camera.width) + change[0, 2]).astype(np.float32)

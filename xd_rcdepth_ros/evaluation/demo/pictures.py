@@ -82,8 +82,19 @@ def depth_scale(width: int = 512, height: int = 16) -> tuple[RGBImage, list[tupl
     """Return the depth colours from near to far, and ticks as (share of the width, text)."""
     depths = 2.0 * (MAX_DEPTH_M / 2.0) ** np.linspace(0, 1, width)
     strip = colorize_depth(np.repeat(depths[None], height, axis=0), MAX_DEPTH_M)
-    ticks = [2, 5, 10, 20, 40, 80]
-    return strip, [(float(np.log(t / 2) / np.log(MAX_DEPTH_M / 2)), f"{t} m") for t in ticks]
+    return strip, _depth_ticks()
+
+
+def radar_scale(width: int = 512, height: int = 16) -> tuple[RGBImage, list[tuple[float, str]]]:
+    """Return the radar dots' colours from near to far, and ticks like ``depth_scale``."""
+    levels = np.linspace(255, 0, width).astype(np.uint8).reshape(1, -1)
+    strip = cv2.applyColorMap(levels, cv2.COLORMAP_TURBO)[..., ::-1]
+    return np.repeat(strip, height, axis=0), _depth_ticks()
+
+
+def _depth_ticks() -> list[tuple[float, str]]:
+    span = np.log(MAX_DEPTH_M / 2)  # the overlays' colours go by the logarithm, from 2 m
+    return [(float(np.log(t / 2) / span), f"{t} m") for t in (2, 5, 10, 20, 40, 80)]
 
 
 def error_scale(width: int = 512, height: int = 16) -> tuple[RGBImage, list[tuple[float, str]]]:

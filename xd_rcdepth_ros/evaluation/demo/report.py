@@ -109,13 +109,14 @@ def render(content: ReportContent) -> str:
     ]
     drive = json.dumps({"period_ms": round(content.period_ms), "frames": frames})
     depth_scale = _scale("Depth", *pictures.depth_scale())
+    radar_scale = _scale("Radar returns", *pictures.radar_scale())
     error_scale = _scale("Absolute error", *pictures.error_scale())
     return Template(template.read_text(encoding="utf-8")).substitute(
         title=html.escape(content.title),
         lead=html.escape(content.lead),
         first_camera=frames[0]["camera"],
         first_depth=frames[0]["depth"],
-        depth_scale=f'<div class="scales"><div></div>{depth_scale}</div>',
+        depth_scale=f'<div class="scales">{radar_scale}{depth_scale}</div>',
         stills_text=html.escape(content.stills_text),
         stills="\n".join(_still(still) for still in content.stills),
         scales=f'<div class="scales">{error_scale}{depth_scale}</div>',

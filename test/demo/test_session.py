@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Choosing what to replay, how fast, and where."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from demo_helpers import PERIOD_NS, write_drive
+from hypothesis import given
+from hypothesis import strategies as st
+
+from xd_rcdepth_ros.errors import RecordingError
+from xd_rcdepth_ros.evaluation.demo import session
+from xd_rcdepth_ros.evaluation.demo.drives import find_legs, read_leg, simulated_drive
+
+SHARED = Path(__file__).resolve().parents[3] / "shared" / "data" / "drive_nuscenes_layout"
+
+
+@pytest.mark.parametrize(
+    ("frame_s", "period_s", "rate"),
+    [(0.01, 0.1, 1.0), (0.1, 0.18, 1.0), (0.2, 0.18, 0.5), (0.2, 0.0833, 0.23), (1.0, 0.09, 0.05)],
+)
+def test_rate_leaves_headroom(frame_s: float, period_s: float, rate: float) -> None:
+    assert session.choose_rate(frame_s, period_s) == rate
+
+
+@given(st.floats(1e-4, 10), st.floats(1e-3, 10))
+def test_rate_is_never_faster_than_measured(frame_s: float, period_s: float) -> None:
+    rate = session.choose_rate(frame_s, period_s)
+    assert session.SLOWEST_RATE <= rate <= 1.0
+    if rate > session.SLOWEST_RATE:
+        assert period_s / rate >= session.HEADROOM * frame_s * 0.999
+
+
+def test_saliency_takes_one_frame_in_eight() -> None:
+    assert session.saliency_rate_hz(0.25) == 0.5
+    assert session.saliency_rate_hz(1000.0) == 0.05
+
+
+def test_environment_keeps_what_is_set() -> None:
+    given_domain = session.session_environment({"ROS_DOMAIN_ID": "7", "PATH": "/x"})
+    assert given_domain["ROS_DOMAIN_ID"] == "7"
+    assert given_domain["PATH"].endswith(os.pathsep + "/x")
+    chosen = session.session_environment({})
+    assert 0 <= int(chosen["ROS_DOMAIN_ID"]) <= 232
+    assert chosen["ROS_AUTOMATIC_DISCOVERY_RANGE"] == "LOCALHOST"
+
+
+def test_without_ros_the_way_out_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session.shutil, "which", lambda *args, **kwargs: None)
+    leg = read_leg(write_drive(tmp_path / "bag", 3))
+    with pytest.raises(session.SessionError, match="make setup"):
+        session.run_session(leg, tmp_path / "out", 1.0, tmp_path / "model")
+
+
+def test_a_launch_that_fails_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    launcher = tmp_path / "ros2"
+    launcher.write_text("#!/bin/sh\necho the reason\nexit 1\n")
+    launcher.chmod(0o755)
+    monkeypatch.setattr(session.shutil, "which", lambda *args, **kwargs: str(launcher))
+    leg = read_leg(write_drive(tmp_path / "bag", 3))
+    with pytest.raises(session.SessionError, match="the reason"):
+        session.run_session(leg, tmp_path / "out", 1.0, tmp_path / "model")
+    assert "the reason" in (tmp_path / "out" / "launch.log").read_text()
+
+
+def test_a_launch_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    launcher = tmp_path / "ros2"
+    launcher.write_text("#!/bin/sh\necho started\nexec sleep 600\n")
+    launcher.chmod(0o755)
+    monkeypatch.setattr(session.shutil, "which", lambda *args, **kwargs: str(launcher))
+    monkeypatch.setattr(session, "_START_S", 0.5)
+    leg = read_leg(write_drive(tmp_path / "bag", 3))
+    with pytest.raises(session.SessionError, match="ended after"):
+        session.run_session(leg, tmp_path / "out", 1.0, tmp_path / "model")
+
+
+def test_a_bag_is_cut_after_the_wanted_images(tmp_path: Path) -> None:
+    bag = write_drive(tmp_path / "bag", 6, depth=False)
+    whole = read_leg(bag)
+    assert len(whole.stamps_ns) == 6
+    assert whole.play_s == -1.0
+    assert whole.period_s == pytest.approx(PERIOD_NS / 1e9)
+    assert whole.radars == ("front",)
+    assert not whole.has_depth
+    (part,) = find_legs(bag, tmp_path, 4)
+    assert part.stamps_ns == whole.stamps_ns[:4]
+    assert 0.3 < part.play_s < 0.4
+
+
+def test_what_is_no_drive_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RecordingError, match="does not exist"):
+        find_legs(tmp_path / "nowhere", tmp_path, 5)
+    with pytest.raises(RecordingError, match="neither a rosbag2"):
+        find_legs(tmp_path, tmp_path, 5)
+    with pytest.raises(RecordingError, match="at least 2"):
+        find_legs(write_drive(tmp_path / "bag", 1), tmp_path, 5)
+
+
+def test_a_simulated_drive_is_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from xd_rcdepth_ros.recordings import simulation
+
+    made = []
+
+    def make(drive, path, **_):  # type: ignore[no-untyped-def]
+        made.append(drive.settings)
+        write_drive(path, drive.settings.frames)
+
+    monkeypatch.setattr(simulation, "write_bag", make)
+    for frames in (3, 3, 4):
+        bag = simulated_drive(tmp_path, frames)
+        assert len(read_leg(bag).stamps_ns) == frames
+    assert [settings.frames for settings in made] == [3, 4]
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason=f"the real drive is not at {SHARED}")
+def test_scenes_are_taken_until_there_are_enough_images(tmp_path: Path) -> None:
+    legs = find_legs(SHARED, tmp_path, 30)
+    assert [len(leg.stamps_ns) for leg in legs] == [25, 5]
+    assert legs[0].play_s == -1.0
+    assert legs[1].play_s > 0.25
+    assert legs[0].period_s == pytest.approx(1 / 15, rel=0.02)
