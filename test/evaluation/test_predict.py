@@ -100,10 +100,9 @@ def test_an_inverted_calibration_is_told(files, model_file, capsys):
     [
         ("--radar", "a.npy", b"junk", "no radar file of its kind"),
         ("--radar", "a.csv", b"a,b\n1,2\n", "cloud has no field"),
-        ("--radar", "a.csv", b"x,y,z\n1,2\n", "no radar file of its kind"),
-        ("--radar", "a.txt", b"\nX Y Z V_r Mag\n1 2 3\n", "no radar file of its kind"),
+        ("--radar", "a.txt", b"\nX Y Z V_r Mag\n1 2 3\n", "a.txt has the line"),
         ("--radar", "a.pcd", b"junk", "PCD"),
-        ("--radar", "a.bin", b"junk", "expected .pcd, .csv, .npy or .txt"),
+        ("--radar", "a.bin", b"junk", "no radar file that can be read"),
         ("--image", "a.png", b"junk", "image"),
         ("--calibration", "a.yaml", b"k: 3", "no calibration"),
     ],

@@ -13,59 +13,43 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from xd_rcdepth_ros.cli.evaluate import write_json
-from xd_rcdepth_ros.errors import GeometryError, RecordingError
+from xd_rcdepth_ros.errors import RecordingError
 from xd_rcdepth_ros.geometry import DepthResult, RadarPoints, RadarSweep, SensorFrame
 from xd_rcdepth_ros.inference import DepthEstimator, colorize_depth, draw_radar, overlay_heatmap
 from xd_rcdepth_ros.recordings.calibration_file import read_calibration
 from xd_rcdepth_ros.recordings.messages import decode_image, rectify
-from xd_rcdepth_ros.recordings.pcd import read_pcd
-from xd_rcdepth_ros.recordings.pointcloud import radar_points
+from xd_rcdepth_ros.recordings.radar_files import read_radar_file
 
 app = typer.Typer(add_completion=False)
 PNG_UNITS_PER_METRE = 256  # as in the depth files of nuScenes- and ZJU-based work; 0: no depth
 PNG_MAX_DEPTH_M = 65535 / PNG_UNITS_PER_METRE
 
 
-def read_radar_file(path: Path) -> RadarPoints:
-    """Read the returns of one sweep, by the file's ending.
+def read_radar(path: Path) -> RadarPoints:
+    """Read the returns of one sweep: ``.npy`` here, the rest as in ``recordings.radar_files``.
 
-    ``.pcd``: fields by name. ``.csv``: a header with the names x, y, z and, where measured, rcs,
-    vx, vy. ``.npy``: (N, 3 to 6) in that order. ``.txt``: Astyx HiRes2019 (X Y Z V_r Mag).
+    Args:
+        path: The file; ``.npy`` holds (N, 3), (N, 4) or (N, 6): x y z rcs vx vy, metres, dB, m/s.
 
     Raises:
         RecordingError: The file is missing, damaged, or of another kind.
-        MessageError: A named field is missing.
     """
-    if path.suffix == ".pcd":
-        return radar_points(read_pcd(path))
+    if path.suffix.lower() != ".npy":
+        return read_radar_file(path)
     try:
-        if path.suffix == ".npy":
-            return _radar_columns(np.load(path, allow_pickle=False))
-        if path.suffix == ".csv":
-            table: Any = np.genfromtxt(path, delimiter=",", names=True, dtype=np.float64, ndmin=1)
-            return radar_points(table)
-        if path.suffix == ".txt":
-            values = np.loadtxt(path, skiprows=2, ndmin=2, dtype=np.float64)
-            # V_r is positive when approaching.
-            return RadarPoints.from_arrays(values[:, :3], values[:, 4], -values[:, 3])
+        values = np.load(path, allow_pickle=False)
+        if values.ndim != 2 or values.shape[1] not in (3, 4, 6):
+            raise ValueError(f"shape {values.shape}, expected (N, 3), (N, 4) or (N, 6)")
+        values = values.astype(np.float32)
     except OSError as error:
         raise RecordingError(f"cannot read {path}: {error.strerror or error}.") from error
-    except (ValueError, IndexError, GeometryError) as error:
-        raise RecordingError(f"{path} is no radar file of its kind: {error}") from error
-    raise RecordingError(f"{path} ends with {path.suffix!r}; expected .pcd, .csv, .npy or .txt.")
-
-
-def _radar_columns(values: NDArray[Any]) -> RadarPoints:
-    if values.ndim != 2 or not 3 <= values.shape[1] <= 6 or values.shape[1] == 5:
-        raise ValueError(
-            f"shape {values.shape}; expected (N, 3), (N, 4) or (N, 6): x y z rcs vx vy"
-        )
-    values = values.astype(np.float32)
-    count = values.shape[1]
+    except (ValueError, TypeError, EOFError) as error:
+        raise RecordingError(f"{path} is no radar file of its kind: {error}.") from error
+    strength, velocity = values[:, 3:4], values[:, 4:6]
     return RadarPoints.from_arrays(
         values[:, :3],
-        values[:, 3] if count > 3 else None,
-        values[:, 4:6] if count == 6 else None,
+        strength[:, 0] if strength.size else None,
+        velocity if velocity.size else None,
     )
 
 
@@ -94,7 +78,7 @@ def load_frame(image: Path, radar: Path | None, calibration: Path) -> SensorFram
     pixels, camera = rectify(pixels, setup.camera(pixels.shape[1], pixels.shape[0]))
     sweeps: tuple[RadarSweep, ...] = ()
     if radar is not None:
-        sweeps = (RadarSweep(read_radar_file(radar), setup.camera_from_radar),)
+        sweeps = (RadarSweep(read_radar(radar), setup.camera_from_radar),)
     return SensorFrame(pixels, camera, sweeps, name=image.name)
 
 
