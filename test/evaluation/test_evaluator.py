@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from xd_rcdepth_ros.evaluation.evaluator import (
 )
 from xd_rcdepth_ros.evaluation.protocol import Clamp, Protocol, Truth, parse_rows
 from xd_rcdepth_ros.inference import DepthEstimator
+from xd_rcdepth_ros.network import ModelHeader, Student, save_checkpoint
 
 
 def constant(depth_m):
@@ -151,14 +153,34 @@ def test_smaller_of_ignores_nan(make_frame):
 def test_row_median_lies_on_the_networks_grid(make_frame, model_file):
     estimator = DepthEstimator.load(model_file, device="cpu")
     frame = make_frame(0)
-    baselines, refused = plain_baselines(estimator, frame.camera)
-    assert not refused and set(baselines) == {"row_median", "nearest_return", "smaller_of_both"}
+    baselines, notes = plain_baselines(estimator, [frame], Protocol())
+    assert set(baselines) == {"row_median", "nearest_return", "smaller_of_both"}
+    assert notes["row_median"] == "rows as in the training data"
     expected = np.linspace(60, 5, 64)  # the grid is the image itself: 64 rows at that focal length
     np.testing.assert_allclose(baselines["row_median"](frame)[:, 7], expected, atol=1e-4)
-    other = frame.camera.pad(0, 0, 0, 40)
-    baselines, refused = plain_baselines(estimator, other)
+
+
+def test_row_median_is_slid_to_suit_another_camera(make_frame, model_file):
+    estimator = DepthEstimator.load(model_file, device="cpu")
+    # 40 rows more at the bottom: the grid is 128 rows high, and the row medians 64.
+    frame = replace(make_frame(0).pad(0, 0, 0, 40), lidar=None)
+    truth = np.repeat(np.linspace(60, 5, 64)[:, None], 128, axis=1)
+    depth = np.full((104, 128), np.nan, np.float32)
+    depth[10:74] = truth
+    frame = replace(frame, depth_m=depth)
+    baselines, notes = plain_baselines(estimator, [frame], Protocol())
+    # The medians' bottom row belongs to row 73 of 104: 30 rows above the bottom.
+    assert "slid down by -30" in notes["row_median"]
+    np.testing.assert_allclose(baselines["row_median"](frame)[10:74], truth, atol=1e-3)
+
+
+def test_a_model_without_row_medians_is_told(make_frame, tmp_path):
+    path = tmp_path / "model.safetensors"
+    save_checkpoint(path, Student(), ModelHeader("xd_rcdepth_student"))
+    estimator = DepthEstimator.load(path, device="cpu")
+    baselines, notes = plain_baselines(estimator, [make_frame(0)], Protocol())
     assert set(baselines) == {"nearest_return"}
-    assert "64 row medians" in refused["row_median"]
+    assert "carries no row medians" in notes["row_median"]
 
 
 class Damaged:

@@ -90,9 +90,9 @@ def evaluate_model(
     console = Console(stderr=True)
     with RecordedFrames(data, split, camera, sweeps=sweeps, keyframes_only=keyframes) as frames:
         predictors: dict[str, Predictor] = {"model": predict}
-        refused: dict[str, str] = {}
+        notes: dict[str, str] = {}
         if baselines:
-            plain, refused = plain_baselines(estimator, frames[0].camera)
+            plain, notes = plain_baselines(estimator, frames, protocol)
             predictors |= plain
         with Progress(console=console) as progress:
             task = progress.add_task("evaluate", total=len(range(0, len(frames), every)))
@@ -105,6 +105,7 @@ def evaluate_model(
             "split": split or "all",
             "bags": len(frames.bags),
             "bags that could not be read": len(frames.unreadable),
+            **notes,
         }
         result = {
             **evaluation.to_json(),
@@ -115,7 +116,7 @@ def evaluate_model(
                 "bags": [bag.name for bag in frames.bags],
                 "unreadable": frames.unreadable,
             },
-            "baselines_refused": refused,
+            "baseline_notes": notes,
         }
         if report is not None:
             from xd_rcdepth_ros.evaluation.report import render_report, write_report
@@ -125,7 +126,9 @@ def evaluate_model(
             write_report(report / "report.html", html)
             console.print(f"report: {report / 'report.html'}", highlight=False)
     Console().print(figures_table(result))
-    for name, reason in [*refused.items(), *frames.unreadable.items()]:
+    for name, text in notes.items():
+        console.print(f"{name}: {text}", markup=False, highlight=False)
+    for name, reason in frames.unreadable.items():
         console.print(f"left out {name}: {reason}", style="yellow", markup=False)
     if evaluation.skipped:
         console.print(f"{len(evaluation.skipped)} frames could not be read.", style="yellow")

@@ -10,9 +10,13 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from xd_rcdepth_ros.errors import ConfigurationError
-from xd_rcdepth_ros.evaluation.evaluator import Predictor
-from xd_rcdepth_ros.geometry import PinholeCamera, SensorFrame
+from xd_rcdepth_ros.evaluation.demo.row_baseline import fit_row_baseline
+from xd_rcdepth_ros.evaluation.evaluator import FrameSource, Predictor, usable_frames
+from xd_rcdepth_ros.evaluation.protocol import Protocol
+from xd_rcdepth_ros.geometry import SensorFrame
 from xd_rcdepth_ros.inference import DepthEstimator
+
+_FRAMES_TO_FIT = 20
 
 
 def model_predictor(estimator: DepthEstimator) -> Predictor:
@@ -24,24 +28,41 @@ def model_predictor(estimator: DepthEstimator) -> Predictor:
     return predict
 
 
-def row_median(estimator: DepthEstimator, camera: PinholeCamera) -> Predictor:
+def row_median(
+    estimator: DepthEstimator, source: FrameSource, protocol: Protocol
+) -> tuple[Predictor, str]:
     """Return the predictor that says the training data's median depth of each row.
 
+    The model file carries the medians on the network's grid. Where a camera's images lie on a grid
+    of the same height they are taken as they are; else they are slid up or down to where they suit
+    the data best, which favours the baseline.
+
     Args:
-        estimator: The model; its file carries the medians on the network's grid.
-        camera: A camera of the data; its images must be laid onto a grid of the same height.
+        estimator: The model.
+        source: Frames, of one camera.
+        protocol: How frames are scored.
+
+    Returns:
+        The predictor, and in words how it was laid onto the data.
 
     Raises:
-        ConfigurationError: The file has no medians, or the grid differs.
+        ConfigurationError: The model file carries no medians.
+        RecordingError: No frame could be read.
     """
     medians = np.asarray(estimator.info.header.row_median_depth_m, np.float32)
-    height = estimator.grid(camera).height
-    if len(medians) != height:
-        raise ConfigurationError(
-            f"the model file has {len(medians)} row medians, but this camera's images lie on a "
-            f"grid of {height} rows: the row baseline only fits cameras like the training's."
-        )
+    every = max(1, len(source) // _FRAMES_TO_FIT)
+    frames = [frame for _, frame in usable_frames(source, {}, every)]
+    camera = frames[0].camera
+    grid = estimator.grid(camera)
+    if len(medians) == grid.height:
+        return _on_grid(estimator, medians), "rows as in the training data"
+    truths = [protocol.ground_truth(f) for f in frames if f.camera == camera]
+    fitted = fit_row_baseline(medians.tolist(), grid, camera, truths, protocol.main_cap_m)
+    words = f"rows slid down by {fitted.shift_rows} on the network's grid to suit this data best"
+    return lambda frame: fitted.depth(frame.camera), words
 
+
+def _on_grid(estimator: DepthEstimator, medians: NDArray[np.float32]) -> Predictor:
     def predict(frame: SensorFrame) -> NDArray[np.float32]:
         grid = estimator.grid(frame.camera)
         rows = np.repeat(medians[:, None], grid.width, axis=1)
@@ -76,16 +97,16 @@ def smaller_of(predictors: Sequence[Predictor]) -> Predictor:
 
 
 def plain_baselines(
-    estimator: DepthEstimator, camera: PinholeCamera
+    estimator: DepthEstimator, source: FrameSource, protocol: Protocol
 ) -> tuple[dict[str, Predictor], dict[str, str]]:
-    """Return the baselines that fit a camera, and why the others do not."""
+    """Return the baselines by name, and notes on them: how they were fitted, or why left out."""
     chosen: dict[str, Predictor] = {}
-    refused: dict[str, str] = {}
+    notes: dict[str, str] = {}
     try:
-        chosen["row_median"] = row_median(estimator, camera)
+        chosen["row_median"], notes["row_median"] = row_median(estimator, source, protocol)
     except ConfigurationError as error:
-        refused["row_median"] = str(error)
+        notes["row_median"] = f"left out: {error}"
     chosen["nearest_return"] = nearest_return
     if len(chosen) == 2:
         chosen["smaller_of_both"] = smaller_of(list(chosen.values()))
-    return chosen, refused
+    return chosen, notes
