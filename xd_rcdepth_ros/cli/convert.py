@@ -148,8 +148,8 @@ def numbers(text: str, option: str) -> tuple[int, ...] | None:
     """
     result: list[int] = []
     for part in text.split(","):
-        first, _, last = part.strip().partition("-")
-        if not (first.isdecimal() and (last or first).isdecimal()):
+        first, dash, last = part.strip().partition("-")
+        if not (first.isdecimal() and (last if dash else first).isdecimal()):
             if not text.strip():
                 return None
             raise ConfigurationError(f"{option} is '{text}'; expected numbers such as 0-6 or 0,3.")

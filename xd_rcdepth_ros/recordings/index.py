@@ -209,11 +209,11 @@ def build_index(
                 elif topic == camera_info_topic:
                     # All but the stamp is nearly always the same, so it is decoded only once.
                     if (camera := known.get(bytes(raw[12:]))) is None:
-                        camera = camera_of(_decode(reader, connection, raw))
+                        camera = camera_of(decode_message(reader, connection, raw))
                         known[bytes(raw[12:])] = camera
                     cameras.setdefault(header_of(raw)[0], camera)
                 else:
-                    _keep_small(index, connection, _decode(reader, connection, raw))
+                    _keep_small(index, connection, decode_message(reader, connection, raw))
             except (MessageError, GeometryError) as error:
                 index.skipped[f"{topic}: damaged"] += 1
                 index.problems[topic] = str(error)
@@ -248,7 +248,12 @@ def header_of(raw: bytes | memoryview) -> tuple[int, str]:
         raise MessageError(f"a message of {len(raw)} bytes has no sound header: {error}.") from None
 
 
-def _decode(reader: AnyReader, connection: Connection, raw: bytes) -> Any:
+def decode_message(reader: AnyReader, connection: Connection, raw: bytes) -> Any:
+    """Return the message of a connection's bytes.
+
+    Raises:
+        MessageError: The bytes are no such message.
+    """
     try:
         return reader.deserialize(raw, connection.msgtype)
     except Exception as error:

@@ -21,6 +21,7 @@ from xd_rcdepth_ros.geometry import RadarPoints
 
 # sensor_msgs/PointField datatype -> NumPy type code.
 _DATATYPES = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 8: "f8"}
+_MAX_POINT_BYTES = 65536
 _DATATYPE_OF = {code: number for number, code in _DATATYPES.items()}
 
 
@@ -99,6 +100,11 @@ def _size(cloud_field: Any) -> int:
 
 
 def _dtype(cloud_fields: Sequence[Any], step: int, big_endian: bool) -> np.dtype[Any]:
+    if step > _MAX_POINT_BYTES:
+        raise MessageError(
+            f"a point takes {step} bytes by point_step or field offsets; expected at most "
+            f"{_MAX_POINT_BYTES}: the message is damaged."
+        )
     names: list[str] = []
     formats: list[Any] = []
     offsets: list[int] = []

@@ -111,7 +111,7 @@ def _text(path: str | Path) -> str:
 def _parse(text: str, separator: str | None, path: str | Path) -> NDArray[np.void]:
     first, _, body = text.partition("\n")
     names = [name.strip().strip('"') for name in first.split(separator)]
-    if not all(names) or len(set(names)) < len(names):
+    if not names or not all(names) or len(set(names)) < len(names):
         raise RecordingError(f"{path} begins with '{first[:80]}'; expected a line of column names.")
     lines = [line for line in body.splitlines() if line.strip()]
     wrong = next((line for line in lines if len(line.split(separator)) != len(names)), None)

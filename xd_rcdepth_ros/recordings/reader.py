@@ -26,6 +26,7 @@ from xd_rcdepth_ros.recordings.index import (
     BagIndex,
     Entry,
     build_index,
+    decode_message,
     open_bag,
     read_info,
     reading,
@@ -297,7 +298,7 @@ class Recording:
         connections = [c for c in reader.connections if c.topic == entry.topic]
         with reading(self.path):
             for connection, _, raw in reader.messages(connections, entry.log_ns, entry.log_ns + 1):
-                message: Any = reader.deserialize(raw, connection.msgtype)
+                message = decode_message(reader, connection, raw)
                 stamp = message.header.stamp
                 if stamp.sec * 1_000_000_000 + stamp.nanosec == entry.stamp_ns:
                     return message

@@ -82,6 +82,9 @@ class DriveWriter:
         except Exception as error:
             self._discard()
             raise RecordingError(f"cannot write a bag at {self.path}: {error}.") from error
+        except BaseException:
+            self._discard()
+            raise
         return self
 
     def __exit__(

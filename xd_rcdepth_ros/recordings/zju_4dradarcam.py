@@ -55,23 +55,26 @@ def published_calibration() -> ZjuCalibration:
     frame = schema.camera_frame(_CAMERA)
     return ZjuCalibration(
         PinholeCamera.from_focal(1280, 720, 643.6709, 643.5426, 631.3498, 367.3104, frame),
-        RigidTransform.from_matrix(
+        _rigid(
             [
                 [0.00670575, -0.999977, -0.000254623, -0.0285129],
                 [0.00734373, 0.000303868, -0.999973, 0.281534],
                 [0.999951, 0.0067037, 0.00734561, 0.237713],
-                [0, 0, 0, 1],
             ]
         ),
-        RigidTransform.from_matrix(
+        _rigid(
             [
                 [0.00734499, -0.999971, -0.00196812, -0.13988],
                 [0.00670321, 0.00201724, -0.999975, 0.0151197],
                 [0.999951, 0.00733169, 0.00671772, 0.0848874],
-                [0, 0, 0, 1],
             ]
         ),
     )
+
+
+def _rigid(rows: list[list[float]]) -> RigidTransform:
+    matrix = np.array(rows)
+    return RigidTransform(matrix[:, :3], matrix[:, 3])
 
 
 def read_calibration(path: Path) -> ZjuCalibration:
@@ -128,7 +131,7 @@ def read_radar_pixels(path: Path) -> NDArray[np.float64]:
     """
     try:
         values = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except Exception as error:  # NumPy lets many kinds through on a damaged header
         raise RecordingError(f"cannot read {path}: {error}.") from error
     if not isinstance(values, np.ndarray) or values.ndim != 2 or values.shape[1] != 3:
         raise RecordingError(
@@ -188,7 +191,7 @@ class ZjuPlan(DrivePlan):
     def _lidar_in_camera(self, frame: str) -> NDArray[np.float64]:
         depth = read_depth_png(self._file("gt", frame, "png"), self.calibration.camera)
         rows, columns = np.nonzero(np.isfinite(depth))
-        uv = np.stack([columns, rows], axis=1)
+        uv = np.stack([columns, rows], axis=1).astype(np.float64)
         return self.calibration.camera.unproject(uv, depth[rows, columns])
 
     def _image(self, frame: str) -> bytes:
