@@ -89,6 +89,7 @@ def save_checkpoint(path: Path | str, model: nn.Module, header: ModelHeader) -> 
             )
     partial = path.with_name(path.name + ".partial")
     save_file(tensors, partial, metadata={_HEADER_KEY: json.dumps(asdict(header))})
+    partial.chmod(0o644)  # safetensors writes for the owner alone
     partial.replace(path)
 
 
