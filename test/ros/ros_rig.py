@@ -29,12 +29,12 @@ from tf2_msgs.msg import TFMessage
 from xd_rcdepth_ros.msg import DepthStatus
 
 from xd_rcdepth_ros.geometry import PinholeCamera, RigidTransform
+from xd_rcdepth_ros.recordings.messages import stamp_ns_of
 from xd_rcdepth_ros.ros.conversions import (
     array_to_image,
     info_from_camera,
     ns_to_stamp,
     rigid_to_transform,
-    stamp_to_ns,
 )
 
 WIDTH, HEIGHT = 160, 96
@@ -254,7 +254,7 @@ class Rig:
     # What comes out ----------------------------------------------------------------------------
 
     def stamps(self, name: str) -> list[int]:
-        return [stamp_to_ns(message.header.stamp) for message in self.received[name]]
+        return [stamp_ns_of(message.header) for message in self.received[name]]
 
     def wait_for_stamp(self, stamp_ns: int, name: str = "status", timeout_s: float = 20.0) -> Any:
         self.wait(lambda: stamp_ns in self.stamps(name), f"{name} of {stamp_ns}", timeout_s)

@@ -69,12 +69,12 @@ def test_a_standing_target_stays_where_it_stands():
     # The same post by way of odom, each leg looked up on its own.
     from rclpy.time import Time
 
-    from xd_rcdepth_ros.ros.conversions import transform_to_rigid
+    from xd_rcdepth_ros.recordings.messages import transform_of
 
     radar_leg = buffer.lookup_transform("odom", "radar", Time(nanoseconds=round(0.50 * NS)))
     camera_leg = buffer.lookup_transform("camera", "odom", Time(nanoseconds=round(0.55 * NS)))
-    in_odom = transform_to_rigid(radar_leg.transform).apply(seen)
-    expected = transform_to_rigid(camera_leg.transform).apply(in_odom)
+    in_odom = transform_of(radar_leg.transform).apply(seen)
+    expected = transform_of(camera_leg.transform).apply(in_odom)
     np.testing.assert_allclose(found.camera_from_radar.apply(seen), expected, atol=1e-6)
     static = CAMERA_FROM_RADAR.apply(seen)
     assert abs((static - expected)[0, 2] - 1.5) < 0.05  # 30 m/s for 50 ms along the axis

@@ -12,10 +12,11 @@ from std_msgs.msg import Header
 
 from xd_rcdepth_ros.errors import GeometryError, MessageError, TransformUnavailableError
 from xd_rcdepth_ros.geometry import RadarPoints, RadarSweep, SensorFrame
+from xd_rcdepth_ros.recordings.messages import rectify
 from xd_rcdepth_ros.ros.accounting import Complaints, FrameLedger
 from xd_rcdepth_ros.ros.cameras import CameraBook
 from xd_rcdepth_ros.ros.configuration import NodeConfig
-from xd_rcdepth_ros.ros.conversions import image_to_rgb, rectify, without_distortion_known
+from xd_rcdepth_ros.ros.conversions import image_to_rgb
 from xd_rcdepth_ros.ros.synchronizer import NS, Match, Sweep
 from xd_rcdepth_ros.ros.transforms import SweepTransforms
 
@@ -107,11 +108,11 @@ class FrameAssembler:
                 raise FrameRefusedError("bad_camera_info", str(error)) from error
             flags.add("rectified")
         elif not camera.is_rectified:
-            camera = without_distortion_known(camera)
+            camera = camera.rectified()
             flags.add("unrectified")
             self._complain(
-                f"images of frame '{camera.frame_id}' have lens distortion and rectify is false: "
-                "radar and depth will not lie exactly where the image shows them.",
+                f"camera_info of frame '{camera.frame_id}' has lens distortion and rectify is "
+                "false: its images are taken for rectified ones, which P describes.",
             )
         decoded_s = self._clock()
         camera_frame = camera.frame_id or header.frame_id

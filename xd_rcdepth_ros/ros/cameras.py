@@ -9,7 +9,8 @@ from typing import Any
 
 from xd_rcdepth_ros.errors import MessageError
 from xd_rcdepth_ros.geometry import PinholeCamera
-from xd_rcdepth_ros.ros.conversions import camera_from_info, frame_name
+from xd_rcdepth_ros.recordings.messages import camera_of
+from xd_rcdepth_ros.ros.conversions import frame_name
 
 _MAX_SIZES = 8
 
@@ -36,7 +37,7 @@ class CameraBook:
         last = self._last_message
         if last is not None and _same_camera(last, message):
             return
-        camera = camera_from_info(message)
+        camera = camera_of(message)
         key = (camera.frame_id, camera.width, camera.height)
         with self._condition:
             self._last_message = message

@@ -131,7 +131,11 @@ PARAMETERS: tuple[ParameterSpec, ...] = (
         change="unconfigured",
         choices=("raw", "compressed"),
     ),
-    ParameterSpec("rectify", True, "Undistort images whose camera_info has lens distortion."),
+    ParameterSpec(
+        "rectify",
+        True,
+        "Undistort images whose camera_info has lens distortion; false if they are rectified.",
+    ),
     ParameterSpec(
         "radars",
         ("front",),

@@ -14,11 +14,12 @@ from typing import Any
 from xd_rcdepth_ros.errors import MessageError
 from xd_rcdepth_ros.geometry import DepthResult
 from xd_rcdepth_ros.inference import DepthEstimator
+from xd_rcdepth_ros.recordings.messages import stamp_ns_of
 from xd_rcdepth_ros.ros.accounting import Complaints, FrameLedger, FrameTiming
 from xd_rcdepth_ros.ros.assembly import Assembly, FrameAssembler, FrameRefusedError, RadarMessage
 from xd_rcdepth_ros.ros.cameras import CameraBook
 from xd_rcdepth_ros.ros.configuration import NodeConfig
-from xd_rcdepth_ros.ros.conversions import frame_name, stamp_to_ns
+from xd_rcdepth_ros.ros.conversions import frame_name
 from xd_rcdepth_ros.ros.outputs import Outputs, RateLimit
 from xd_rcdepth_ros.ros.radars import decode_radar
 from xd_rcdepth_ros.ros.status import depth_status
@@ -92,7 +93,7 @@ class DepthPipeline:
     def on_image(self, message: Any) -> None:
         """Take an Image or CompressedImage."""
         self.ledger.received()
-        self._sync.add_image(stamp_to_ns(message.header.stamp), message, time.monotonic())
+        self._sync.add_image(stamp_ns_of(message.header), message, time.monotonic())
 
     def on_camera_info(self, message: Any) -> None:
         """Take a CameraInfo."""
@@ -111,7 +112,7 @@ class DepthPipeline:
             self._complain(f"radar '{name}': {error}", "error")
             return
         payload = RadarMessage(points, frame_name(message.header.frame_id))
-        self._sync.add_sweep(name, stamp_to_ns(message.header.stamp), payload, time.monotonic())
+        self._sync.add_sweep(name, stamp_ns_of(message.header), payload, time.monotonic())
 
     def poll(self) -> None:
         """Let images go whose wait for radar is over."""

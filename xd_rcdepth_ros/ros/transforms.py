@@ -15,7 +15,8 @@ from tf2_ros import ExtrapolationException, TransformException
 
 from xd_rcdepth_ros.errors import GeometryError, TransformUnavailableError
 from xd_rcdepth_ros.geometry import RigidTransform
-from xd_rcdepth_ros.ros.conversions import frame_name, transform_to_rigid
+from xd_rcdepth_ros.recordings.messages import transform_of
+from xd_rcdepth_ros.ros.conversions import frame_name
 
 POLL_S = 0.005
 BACK_OFF_S = 1.0  # after a wait in vain, do not wait again for this long
@@ -107,13 +108,13 @@ class SweepTransforms:
                     timeout_s,
                 )
                 self._count("ego_motion")
-                return SweepTransform(transform_to_rigid(message.transform), True)
+                return SweepTransform(transform_of(message.transform), True)
             except (TransformException, GeometryError) as error:
                 reason = f"{type(error).__name__}: {error}"
                 self._count(type(error).__name__)
         try:
             message = self._buffer.lookup_transform(camera_frame, radar_frame, Time())
-            transform = transform_to_rigid(message.transform)
+            transform = transform_of(message.transform)
         except (TransformException, GeometryError) as error:
             self._count("missing")
             raise TransformUnavailableError(
