@@ -40,7 +40,7 @@ class LidarModel:
 
 LIDARS = {
     "hdl32": LidarModel(tuple(np.linspace(-30.67, 10.67, 32)), 0.332, 55.0, 105.0, 0.02, 0.02),
-    "vlp16": LidarModel(tuple(np.linspace(-15, 15, 16)), 0.2, 50.0, 100.0, 0.02, 0.02),
+    "vlp16": LidarModel(tuple(np.linspace(-15, 15, 16)), 0.2, 33.0, 100.0, 0.02, 0.02),
     "pandar64": LidarModel(
         (*np.linspace(-25, -6, 12), *np.linspace(-5.8, 3, 44), *np.linspace(4, 15, 8)),
         0.2, 110.0, 200.0, 0.015, 0.01,

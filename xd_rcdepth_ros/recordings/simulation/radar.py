@@ -9,11 +9,13 @@ its signal-to-noise ratio. Mirror images, clutter and noise come on top.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from xd_rcdepth_ros.geometry import RadarPoints, RigidTransform
 from xd_rcdepth_ros.recordings.simulation.caster import World, dot
@@ -30,11 +32,12 @@ class RadarModel:
         azimuth_deg, elevation_deg: Half field of view.
         ray_step_deg: Distance of the rays.
         range_m: Greatest range, metres.
+        far_azimuth_deg, far_from_m: Narrower half field of view beyond that range.
         cell_range_m, cell_azimuth_deg, cell_elevation_deg, cell_rate_mps: Resolution.
         noise_range_m, noise_azimuth_deg, noise_elevation_deg, noise_rate_mps: Deviations.
-        threshold_db: Signal-to-noise ratio at which half of the cells are found.
-        reference_dbsm: Cross-section that has 0 dB signal-to-noise ratio at 100 m.
-        softness_db: How slowly the chance grows with the ratio.
+        reference_db: Signal-to-noise ratio of 0 dBsm at 100 m, above what is needed to be found.
+        least_dbsm: Cross-section below which a return counts as background and is left out.
+        softness_db: How slowly the chance of being found grows.
         most: Greatest number of returns; the strongest are kept.
         clutter: Mean number of returns that are nothing.
         ghosts: Chance that a strong return has a mirror image.
@@ -46,6 +49,8 @@ class RadarModel:
     elevation_deg: float
     ray_step_deg: tuple[float, float]
     range_m: float
+    far_azimuth_deg: float
+    far_from_m: float
     cell_range_m: float
     cell_azimuth_deg: float
     cell_elevation_deg: float
@@ -54,8 +59,8 @@ class RadarModel:
     noise_azimuth_deg: float
     noise_elevation_deg: float
     noise_rate_mps: float
-    threshold_db: float
-    reference_dbsm: float
+    reference_db: float
+    least_dbsm: float
     softness_db: float
     most: int
     clutter: float
@@ -66,12 +71,18 @@ class RadarModel:
 
 RADARS = {
     "sparse": RadarModel(
-        60.0, 9.0, (0.5, 0.6), 200.0, 1.8, 3.5, 90.0, 0.4, 0.12, 0.5, 0.0, 0.08,
-        11.0, -6.0, 4.0, 125, 3.0, 0.08, True,
+        azimuth_deg=60.0, elevation_deg=8.0, ray_step_deg=(0.5, 0.5), range_m=200.0,
+        far_azimuth_deg=14.0, far_from_m=60.0, cell_range_m=1.8, cell_azimuth_deg=3.2,
+        cell_elevation_deg=90.0, cell_rate_mps=0.4, noise_range_m=0.12, noise_azimuth_deg=0.3,
+        noise_elevation_deg=0.0, noise_rate_mps=0.08, reference_db=11.0, least_dbsm=-9.0,
+        softness_db=3.0, most=125, clutter=2.5, ghosts=0.06, flat=True,
     ),
     "imaging": RadarModel(
-        55.0, 12.0, (0.4, 0.5), 110.0, 0.6, 1.2, 2.0, 0.4, 0.10, 0.35, 0.5, 0.06,
-        6.0, -22.0, 4.0, 6000, 40.0, 0.08, False,
+        azimuth_deg=55.0, elevation_deg=10.0, ray_step_deg=(0.4, 0.5), range_m=110.0,
+        far_azimuth_deg=25.0, far_from_m=60.0, cell_range_m=0.35, cell_azimuth_deg=0.8,
+        cell_elevation_deg=1.6, cell_rate_mps=0.4, noise_range_m=0.25, noise_azimuth_deg=1.2,
+        noise_elevation_deg=1.6, noise_rate_mps=0.06, reference_db=22.0, least_dbsm=-38.0,
+        softness_db=4.0, most=6000, clutter=200.0, ghosts=0.06, flat=False,
     ),
 }  # fmt: skip
 
@@ -80,14 +91,16 @@ RADARS = {
 _ECHO_DB = np.full(len(Material), -10.0, np.float32)
 _FALLOFF = np.full(len(Material), 2.0, np.float32)
 for _material, _db, _power in (
-    (Material.GROUND, -24.0, 1.2), (Material.TERRAIN, -16.0, 1.0), (Material.FACADE, -6.0, 3.0),
-    (Material.ROOF, -12.0, 3.0), (Material.PLAIN, -6.0, 2.0), (Material.PAINT, 4.0, 2.0),
-    (Material.GLASS, -12.0, 4.0), (Material.FOLIAGE, -14.0, 0.3), (Material.BARK, -4.0, 1.0),
+    (Material.GROUND, -30.0, 1.2), (Material.TERRAIN, -20.0, 1.0), (Material.FACADE, -4.0, 3.0),
+    (Material.ROOF, -10.0, 3.0), (Material.PLAIN, -5.0, 2.0), (Material.PAINT, 4.0, 2.0),
+    (Material.GLASS, -12.0, 4.0), (Material.FOLIAGE, -14.0, 0.3), (Material.BARK, -3.0, 1.0),
     (Material.HEADLIGHT, 8.0, 1.0), (Material.TAILLIGHT, 8.0, 1.0), (Material.RUBBER, -4.0, 1.0),
-    (Material.METAL, 6.0, 1.5), (Material.SIGN, 8.0, 2.0), (Material.LAMP, -6.0, 1.0),
-    (Material.CLOTH, -5.0, 0.5), (Material.CARGO, 3.0, 2.5),
+    (Material.METAL, -4.0, 0.7), (Material.SIGN, 8.0, 2.0), (Material.LAMP, -6.0, 1.0),
+    (Material.CLOTH, -5.0, 0.5), (Material.CARGO, 3.0, 2.5), (Material.SIGNAL, -5.0, 1.0),
 ):  # fmt: skip
     _ECHO_DB[_material], _FALLOFF[_material] = _db, _power
+# What goes on behind the first hit: a road mirrors radar waves, leaves let them through.
+_MIRROR_DB, _LEAVES_DB = -8.0, -5.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,14 +123,23 @@ class RadarScan:
 
 
 @lru_cache(maxsize=4)
-def _rays(model: RadarModel) -> tuple[Array, float]:
-    """Return ray directions (N, 3), radar frame, and the solid angle of each."""
-    da, de = np.deg2rad(model.ray_step_deg)
-    azimuth = np.arange(-np.deg2rad(model.azimuth_deg), np.deg2rad(model.azimuth_deg), da)
-    elevation = np.arange(-np.deg2rad(model.elevation_deg), np.deg2rad(model.elevation_deg), de)
-    a, e = (x.ravel() for x in np.meshgrid(azimuth, elevation))
-    rays = np.stack([np.cos(e) * np.cos(a), np.cos(e) * np.sin(a), np.sin(e)], axis=1)
-    return rays.astype(np.float32), float(da * de)
+def _rays(model: RadarModel) -> tuple[Array, Array, Array]:
+    """Return ray directions (N, 3), radar frame, the solid angle (N,) and the gate (N, 2), metres.
+
+    A second, finer set of rays looks straight ahead beyond the gate, where the first is too coarse.
+    """
+    parts = []
+    near = model.far_from_m
+    for shrink, low, high in ((1.0, 0.0, near), (0.3, near, model.range_m)):
+        wide = model.azimuth_deg if shrink == 1 else model.far_azimuth_deg
+        tall = model.elevation_deg if shrink == 1 else model.elevation_deg * 0.45
+        da, de = np.deg2rad(np.array(model.ray_step_deg) * shrink)
+        azimuth = np.arange(-np.deg2rad(wide), np.deg2rad(wide), da)
+        elevation = np.arange(-np.deg2rad(tall), np.deg2rad(tall), de)
+        a, e = (x.ravel() for x in np.meshgrid(azimuth, elevation))
+        rays = np.stack([np.cos(e) * np.cos(a), np.cos(e) * np.sin(a), np.sin(e)], axis=1)
+        parts.append((rays, np.full(len(a), da * de), np.tile([low, high], (len(a), 1))))
+    return tuple(np.concatenate(x).astype(np.float32) for x in zip(*parts, strict=True))  # type: ignore[return-value]
 
 
 def scan_radar(
@@ -138,74 +160,143 @@ def scan_radar(
         actor_velocity_mps: (A, 3) velocities of the moving mesh's objects, world frame.
         rng: For noise, losses and clutter.
     """
-    rays, solid_angle = _rays(model)
+    echoes = _echoes(model, world, pose, velocity_mps, actor_velocity_mps, rng)
+    cells = _cells(model, echoes)
+    return _detect(model, cells, velocity_mps, rng)
+
+
+@dataclass(frozen=True, eq=False)
+class _Echoes:
+    """Echoes of rays, or sums of them, by direction (N, 3) in the radar's frame."""
+
+    direction: NDArray
+    range_m: NDArray
+    rate_mps: NDArray
+    section_m2: NDArray
+    moving: NDArray
+
+    def select(self, which: NDArray) -> _Echoes:
+        return _Echoes(*(getattr(self, f.name)[which] for f in fields(self)))
+
+    @classmethod
+    def join(cls, parts: Sequence[_Echoes]) -> _Echoes:
+        return cls(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(cls)))
+
+
+def _echoes(
+    model: RadarModel,
+    world: World,
+    pose: RigidTransform,
+    velocity: NDArray,
+    actors: NDArray,
+    rng: np.random.Generator,
+) -> _Echoes:
+    """Cast the rays, and those that go on behind a road or leaves."""
+    rays, solid_angle, gate = _rays(model)
     jitter = rng.uniform(-0.5, 0.5, 2) * np.deg2rad(model.ray_step_deg)
     rays = rays + np.array([0, jitter[0], jitter[1]], np.float32)
     rays /= np.linalg.norm(rays, axis=1, keepdims=True)
-    rotation = pose.rotation.astype(np.float32)
-    directions = rays @ rotation.T
-    origin = pose.translation_m.astype(np.float32)
-    hits = world.cast(origin, directions, model.range_m)
-    found = np.flatnonzero(hits.hit)
-    part = hits.select(found)
-    surface = world.surface(part, origin, directions[found])
-    cosine = np.clip(-dot(directions[found].T, surface.normal), 0.01, 1.0)
-    distance = part.distance
-    echo = 10 ** (_ECHO_DB[surface.material] / 10) * cosine ** _FALLOFF[surface.material]
-    area = solid_angle * distance**2 / cosine
-    section = echo * np.minimum(area, 4.0) * rng.exponential(1.0, len(found))  # speckle
-    target = np.zeros((len(found), 3))
-    if len(actor_velocity_mps):
-        index = np.clip(surface.object_id, 0, len(actor_velocity_mps) - 1)
-        target = np.where(surface.moving[:, None], actor_velocity_mps[index] @ pose.rotation, 0.0)
-    rate = np.einsum("ij,ij->i", rays[found], target - velocity_mps)
-    direction, mean_range, mean_rate, total, moving = _cells(
-        model, rays[found], distance, rate, section, surface.moving
-    )
-    return _detect(model, direction, mean_range, mean_rate, total, moving, velocity_mps, rng)
+    directions = rays @ pose.rotation.astype(np.float32).T
+    origins = np.broadcast_to(pose.translation_m.astype(np.float32), directions.shape)
+    travelled = np.zeros(len(rays), np.float32)
+    loss = np.ones(len(rays), np.float32)
+    parts = []
+    for bounce in range(2):
+        hits = world.cast(origins, directions, model.range_m)
+        found = np.flatnonzero(hits.hit)
+        if not len(found):
+            break
+        part = hits.select(found)
+        rays, directions, origins = rays[found], directions[found], origins[found]
+        solid_angle, gate, loss = solid_angle[found], gate[found], loss[found]
+        surface = world.surface(part, origins, directions)
+        distance = travelled[found] + part.distance
+        cosine = np.clip(-dot(directions.T, surface.normal), 0.01, 1.0)
+        area = np.minimum(solid_angle * distance**2 / cosine, 4.0)
+        echo = 10 ** (_ECHO_DB[surface.material] / 10) * cosine ** _FALLOFF[surface.material]
+        speckle = rng.exponential(1.0, len(found))
+        target = np.zeros((len(found), 3))
+        if len(actors):
+            index = np.clip(surface.object_id, 0, len(actors) - 1)
+            target[surface.moving] = actors[index[surface.moving]]
+        # A standing thing's mirror image stands too: for the own speed the first leg counts.
+        rate = np.einsum("ij,ij->i", directions, target) - rays @ velocity
+        inside = (distance >= gate[:, 0]) & (distance < gate[:, 1])
+        everything = _Echoes(rays, distance, rate, echo * area * loss * speckle, surface.moving)
+        parts.append(everything.select(inside))
+        if bounce:
+            break
+        mirror = surface.material == Material.GROUND
+        through = surface.material == Material.FOLIAGE
+        onward = np.flatnonzero(mirror | through)
+        normal = surface.normal.T[onward]
+        turned = directions[onward] + 2 * cosine[onward, None] * normal
+        directions = np.where(mirror[onward, None], turned, directions[onward]).astype(np.float32)
+        origins = surface.position_m.T[onward] + directions * np.float32(0.05)
+        travelled, rays, gate = distance[onward], rays[onward], gate[onward]
+        solid_angle = solid_angle[onward]
+        decibel = np.where(mirror[onward], _MIRROR_DB, _LEAVES_DB)
+        loss = (10 ** (decibel / 10)).astype(np.float32)
+    if not parts:
+        nothing = np.zeros(0)
+        return _Echoes(np.zeros((0, 3)), nothing, nothing, nothing, nothing > 0)
+    return _Echoes.join(parts)
 
 
-def _cells(model, rays, distance, rate, section, moving):  # type: ignore[no-untyped-def]
-    """Add up the echoes that share a resolution cell."""
-    azimuth = np.arctan2(rays[:, 1], rays[:, 0])
-    elevation = np.arcsin(rays[:, 2])
-    keys = np.stack(
+def _cells(model: RadarModel, echoes: _Echoes) -> _Echoes:
+    """Add up the echoes that share a resolution cell, and keep the cells that are peaks."""
+    direction, section = echoes.direction, echoes.section_m2
+    if not len(section):
+        return echoes
+    place = np.stack(
         [
-            np.floor(distance / model.cell_range_m),
-            np.floor(azimuth / np.deg2rad(model.cell_azimuth_deg)),
-            np.floor(elevation / np.deg2rad(model.cell_elevation_deg)),
-            np.floor(rate / model.cell_rate_mps),
+            echoes.range_m / model.cell_range_m,
+            np.arctan2(direction[:, 1], direction[:, 0]) / np.deg2rad(model.cell_azimuth_deg),
+            np.arcsin(direction[:, 2]) / np.deg2rad(model.cell_elevation_deg),
+            echoes.rate_mps / model.cell_rate_mps,
         ],
         axis=1,
-    ).astype(np.int64)
-    keys -= keys.min(0) if len(keys) else 0
+    )
+    keys = np.floor(place).astype(np.int64)
+    keys -= keys.min(0)
     flat = np.zeros(len(keys), np.int64)
     for column in keys.T:
-        flat = flat * (int(column.max(initial=0)) + 1) + column
+        flat = flat * (int(column.max()) + 1) + column
     _, cell = np.unique(flat, return_inverse=True)
-    count = int(cell.max(initial=-1)) + 1
-    total = np.bincount(cell, section, count)
-    mean = [
-        np.bincount(cell, section * x, count) / total for x in (*rays.T, distance, rate, moving)
-    ]
-    direction = np.stack(mean[:3], 1)
-    direction /= np.linalg.norm(direction, axis=1, keepdims=True)
-    return direction, mean[3], mean[4], total, mean[5] > 0.5
+    total = np.bincount(cell, section)
+
+    def mean(values: NDArray) -> NDArray:
+        return np.bincount(cell, section * values) / total
+
+    center = np.stack([mean(column) for column in place.T], axis=1)
+    pointing = np.stack([mean(column) for column in direction.T], axis=1)
+    pointing /= np.linalg.norm(pointing, axis=1, keepdims=True)
+    cells = _Echoes(
+        pointing, mean(echoes.range_m), mean(echoes.rate_mps), total, mean(echoes.moving) > 0.5
+    )
+    pairs = cKDTree(center).query_pairs(1.0, output_type="ndarray")
+    weaker = np.where(total[pairs[:, 0]] < total[pairs[:, 1]], pairs[:, 0], pairs[:, 1])
+    peak = np.ones(len(total), bool)
+    peak[weaker] = False
+    return cells.select(peak)
 
 
-def _detect(model, direction, ranges, rate, section, moving, velocity, rng):  # type: ignore[no-untyped-def]
-    """Choose the cells that are found, and add noise, mirror images and clutter."""
-    section_db = 10 * np.log10(np.maximum(section, 1e-9))
-    snr = section_db - model.reference_dbsm - 40 * np.log10(np.maximum(ranges, 1) / 100)
-    chance = 1 / (1 + np.exp(-(snr - model.threshold_db) / model.softness_db))
+def _detect(
+    model: RadarModel, cells: _Echoes, velocity: NDArray, rng: np.random.Generator
+) -> RadarScan:
+    """Choose the cells that are found, and add mirror images and clutter."""
+    section_db = 10 * np.log10(np.maximum(cells.section_m2, 1e-9))
+    snr = section_db + model.reference_db - 40 * np.log10(np.maximum(cells.range_m, 1) / 100)
+    margin = np.minimum(snr, section_db - model.least_dbsm)
+    chance = 1 / (1 + np.exp(-np.clip(margin / model.softness_db, -30, 30)))
     kept = np.flatnonzero(rng.random(len(snr)) < chance)
     kept = kept[np.argsort(-snr[kept], kind="stable")[: model.most]]
-    direction, ranges, rate = direction[kept], ranges[kept], rate[kept]
-    section_db, snr, moving = section_db[kept], snr[kept], moving[kept]
+    direction, ranges, rate = (x[kept] for x in (cells.direction, cells.range_m, cells.rate_mps))
+    section_db, snr, moving = section_db[kept], snr[kept], cells.moving[kept]
     real = np.ones(len(kept), bool)
 
     # A mirror image: the echo goes round over a wall, rail or the own bumper, so it comes late.
-    strong = np.flatnonzero((snr > model.threshold_db + 8) & (rng.random(len(kept)) < model.ghosts))
+    strong = np.flatnonzero((snr > 10) & (rng.random(len(kept)) < model.ghosts))
     twice = rng.random(len(strong)) < 0.4
     stretch = np.where(twice, 2.0, 1 + rng.exponential(0.15, len(strong)))
     ghost_direction = direction[strong].copy()
@@ -216,7 +307,7 @@ def _detect(model, direction, ranges, rate, section, moving, velocity, rng):  # 
     noise_direction = np.stack(
         [np.cos(lift) * np.cos(angle), np.cos(lift) * np.sin(angle), np.sin(lift)], 1
     )
-    noise_range = model.range_m * np.sqrt(rng.uniform(0.001, 1, number))
+    noise_range = model.range_m * rng.uniform(0.02, 1, number)
     noise_rate = -noise_direction @ velocity + rng.normal(0, 3.0, number)
 
     direction = np.concatenate([direction, ghost_direction, noise_direction])
@@ -226,7 +317,7 @@ def _detect(model, direction, ranges, rate, section, moving, velocity, rng):  # 
         [section_db, section_db[strong] - rng.uniform(8, 15, len(strong)),
          rng.normal(-5, 5, number)]
     )  # fmt: skip
-    snr = np.concatenate([snr, snr[strong] - 12, np.full(number, model.threshold_db)])
+    snr = np.concatenate([snr, snr[strong] - 12, np.zeros(number)])
     moving = np.concatenate([moving, moving[strong], np.zeros(number, bool)])
     real = np.concatenate([real, np.zeros(len(strong) + number, bool)])
     inside = ranges < model.range_m
@@ -240,7 +331,7 @@ def _measure(model, direction, ranges, rate, section_db, snr, moving, real, velo
     """Add noise and write the returns down as the radar reports them."""
     count = len(ranges)
     # Weak returns are measured worse.
-    worse = np.clip(10 ** (-(snr - model.threshold_db - 6) / 20), 0.5, 2.0)
+    worse = np.clip(10 ** (-(snr - 6) / 20), 0.5, 2.0)
     ranges = np.maximum(ranges + rng.normal(0, model.noise_range_m, count) * worse, 0.3)
     azimuth = np.arctan2(direction[:, 1], direction[:, 0])
     azimuth += rng.normal(0, np.deg2rad(model.noise_azimuth_deg), count) * worse
