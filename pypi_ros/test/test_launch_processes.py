@@ -141,6 +141,22 @@ def test_shell_runs_the_line(tmp_path: Path) -> None:
     assert (tmp_path / "two").read_text() == "two\n"
 
 
+def test_prefix_is_put_before_programs_whose_name_matches(tmp_path: Path) -> None:
+    service = LaunchService(noninteractive=True)
+    service.context.launch_configurations.update(
+        {"launch-prefix": "env CONTRACT_A=prefixed", "launch-prefix-filter": "sh"}
+    )
+    both = [
+        ExecuteProcess(cmd=[program, "-c", f"echo $CONTRACT_A- > {tmp_path}/{program}"])
+        for program in ("sh", "bash")
+    ]
+    service.include_launch_description(LaunchDescription(both))
+
+    assert service.run() == 0
+    assert (tmp_path / "sh").read_text() == "prefixed-\n"
+    assert (tmp_path / "bash").read_text() == "-\n"
+
+
 def test_start_and_end_are_events() -> None:
     notes: list[Any] = []
     process = python("raise SystemExit(3)", name="quick")

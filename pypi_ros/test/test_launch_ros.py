@@ -330,11 +330,45 @@ def test_executable_of_a_package(package: str, tmp_path: Path) -> None:
     assert run(Node(package="there_is_no_such_package", executable="absent")) == 1
 
 
-def test_lifecycle_node_is_moved_and_its_transitions_are_events(tmp_path: Path) -> None:
+@pytest.fixture
+def lifecycle_node(tmp_path: Path) -> dict[str, Any]:
+    """What a LifecycleNode action needs for a node in a script."""
     script = tmp_path / "lifecycle_node"
     script.write_text(f"#!{sys.executable}\n{textwrap.dedent(LIFECYCLE_NODE)}")
     script.chmod(0o755)
-    node = LifecycleNode(executable=str(script), name="life", namespace="", output="screen")
+    return {"executable": str(script), "name": "life", "namespace": "", "output": "screen"}
+
+
+def test_lifecycle_node_starts_by_itself(lifecycle_node: dict[str, Any]) -> None:
+    try:
+        node = LifecycleNode(autostart=True, **lifecycle_node)
+    except TypeError:
+        pytest.skip("this launch_ros has no autostart yet")
+    notes: list[str] = []
+
+    def note(context: LaunchContext) -> None:
+        notes.append(context.locals.event.goal_state)
+
+    def noted(**kwargs: Any) -> RegisterEventHandler:
+        entities = [OpaqueFunction(function=note), *kwargs.pop("then", ())]
+        return RegisterEventHandler(
+            OnStateTransition(target_lifecycle_node=node, entities=entities, **kwargs)
+        )
+
+    status = run(
+        noted(goal_state="inactive"),
+        noted(goal_state="active", then=[Shutdown(reason="done")]),
+        node,
+    )
+
+    assert status == 0
+    assert notes == ["inactive", "active"]
+
+
+def test_lifecycle_node_is_moved_and_its_transitions_are_events(
+    lifecycle_node: dict[str, Any],
+) -> None:
+    node = LifecycleNode(**lifecycle_node)
     notes: list[str] = []
 
     def change(transition: int) -> EmitEvent:

@@ -326,16 +326,19 @@ def test_unknown_types_are_left_out_with_a_warning(commands: Commands, tmp_path:
     assert "/unknown" in result.stdout + result.stderr
 
 
-@pytest.mark.parametrize("kind", ["absent", "no_metadata", "cut_file", "cut_metadata", "not_a_bag"])
+@pytest.mark.parametrize(
+    "kind", ["absent", "no_metadata", "cut_file", "cut_sqlite", "cut_metadata", "not_a_bag"]
+)
 def test_damaged_bags_have_a_clear_error(commands: Commands, tmp_path: Path, kind: str) -> None:
     bag = tmp_path / "bag"
+    plugin = StoragePlugin.SQLITE3 if kind == "cut_sqlite" else StoragePlugin.MCAP
     if kind != "absent":
-        write_bag(bag, chatter(200))
-    storage = bag / "bag.mcap"
+        write_bag(bag, chatter(200), storage=plugin)
+    storage = bag / ("bag.db3" if kind == "cut_sqlite" else "bag.mcap")
     if kind == "no_metadata":
         (bag / "metadata.yaml").unlink()
         storage.unlink()
-    elif kind == "cut_file":
+    elif kind in ("cut_file", "cut_sqlite"):
         storage.write_bytes(storage.read_bytes()[: storage.stat().st_size // 2])
     elif kind == "cut_metadata":
         (bag / "metadata.yaml").write_text("rosbag2_bagfile_information:\n  version: 9\n")

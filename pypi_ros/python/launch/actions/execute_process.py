@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
-import re
 import shlex
 import signal
 from collections.abc import Callable, Iterable, Mapping
@@ -16,18 +15,12 @@ from .. import logging
 from ..action import Action
 from ..child_process import ChildProcess
 from ..conditions import evaluate_condition_expression
-from ..event import Event
-from ..event_handler import BaseEventHandler
 from ..event_handlers import OnProcessExit
-from ..events import Shutdown
 from ..events.process import (
     ProcessExited,
     ProcessStarted,
     ProcessStderr,
     ProcessStdout,
-    ProcessTargetedEvent,
-    ShutdownProcess,
-    SignalProcess,
 )
 from ..some_entities_type import SomeEntitiesType
 from ..some_substitutions_type import SomeSubstitutionsType
@@ -35,13 +28,21 @@ from ..substitution import Substitution
 from ..substitutions import LaunchConfiguration
 from ..utilities import normalize_to_list_of_substitutions, perform_substitutions
 from ..utilities.type_utils import normalize_typed_substitution, perform_typed_substitution
+from .process_commands import ProcessCommands
+from .process_settings import (
+    Environment,
+    OutputLines,
+    normalize_environment,
+    perform_environment,
+    perform_prefix,
+    seconds,
+)
 
 if TYPE_CHECKING:
     from ..launch_context import LaunchContext
     from ..launch_description_entity import LaunchDescriptionEntity
 
 _counter = itertools.count(1)
-_Environment = Mapping[Any, SomeSubstitutionsType]
 
 
 class ExecuteProcess(Action):
@@ -58,8 +59,8 @@ class ExecuteProcess(Action):
         name: SomeSubstitutionsType | None = None,
         prefix: SomeSubstitutionsType | None = None,
         cwd: SomeSubstitutionsType | None = None,
-        env: _Environment | None = None,
-        additional_env: _Environment | None = None,
+        env: Environment | None = None,
+        additional_env: Environment | None = None,
         shell: bool = False,
         sigterm_timeout: SomeSubstitutionsType | float | None = None,
         sigkill_timeout: SomeSubstitutionsType | float | None = None,
@@ -108,19 +109,18 @@ class ExecuteProcess(Action):
         self._name = None if name is None else normalize_to_list_of_substitutions(name)
         self._prefix = None if prefix is None else normalize_to_list_of_substitutions(prefix)
         self._cwd = None if cwd is None else normalize_to_list_of_substitutions(cwd)
-        self._env = _normalize_environment(env)
-        self._additional_env = _normalize_environment(additional_env)
+        self._env = normalize_environment(env)
+        self._additional_env = normalize_environment(additional_env)
         self._shell = shell
         self._timeouts = [
-            _seconds("sigterm_timeout", sigterm_timeout),
-            _seconds("sigkill_timeout", sigkill_timeout),
+            seconds("sigterm_timeout", sigterm_timeout),
+            seconds("sigkill_timeout", sigkill_timeout),
         ]
         self._emulate_tty = emulate_tty
         output = os.environ.get("OVERRIDE_LAUNCH_PROCESS_OUTPUT", output)
         self._output = (
             output if isinstance(output, Mapping) else normalize_to_list_of_substitutions(output)
         )
-        self._output_format = output_format
         self._cached_output = cached_output
         self._log_cmd = log_cmd
         self._on_exit = on_exit
@@ -132,8 +132,7 @@ class ExecuteProcess(Action):
         self._finished: asyncio.Future[None] | None = None
         self._stop = asyncio.Event()
         self._escalation: asyncio.Task[None] | None = None
-        self._cache = {1: "", 2: ""}
-        self._partial_line = {1: b"", 2: b""}
+        self._lines = OutputLines(lambda line: output_format.format(line=line, this=self))
 
     # -- what it is ---------------------------------------------------------------------
 
@@ -193,7 +192,7 @@ class ExecuteProcess(Action):
     def _cached(self, fd: int) -> str:
         if not self._cached_output:
             raise RuntimeError(f"the output of {self.name} is not kept: set cached_output=True")
-        return self._cache[fd]
+        return self._lines.text(fd)
 
     def get_sub_entities(self) -> Iterable[LaunchDescriptionEntity]:
         """Return the entities visited when it ends."""
@@ -222,7 +221,7 @@ class ExecuteProcess(Action):
             return
         assert context.asyncio_loop is not None
         self._prepare(context)
-        context.register_event_handler(_Commands(self))
+        context.register_event_handler(ProcessCommands(self))
         if self._on_exit is not None:
             context.register_event_handler(OnProcessExit(target_action=self, on_exit=self._on_exit))
         self._finished = context.asyncio_loop.create_future()
@@ -231,14 +230,14 @@ class ExecuteProcess(Action):
     def _prepare(self, context: LaunchContext) -> None:
         """Perform all substitutions, in the scope the action stands in."""
         cmd = [perform_substitutions(context, part) for part in self._cmd]
-        cmd = [*self._final_prefix(context, cmd[0]), *cmd]
+        cmd = [*perform_prefix(context, self._prefix, cmd[0]), *cmd]
         label = os.path.basename(cmd[0])
         if self._name is not None:
             label = perform_substitutions(context, self._name)
         env = dict(context.environment)
         if self._env is not None:
-            env = _perform_environment(context, self._env)
-        env.update(_perform_environment(context, self._additional_env or []))
+            env = perform_environment(context, self._env)
+        env.update(perform_environment(context, self._additional_env or []))
         self._details = {
             "action": self,
             "name": f"{label}-{next(_counter)}",
@@ -251,8 +250,7 @@ class ExecuteProcess(Action):
         output: Any = self._output
         if not isinstance(output, Mapping):
             output = perform_substitutions(context, output)
-        out, err = logging.get_output_loggers(self._details["name"], output)
-        self._line_loggers = {1: out, 2: err}
+        self._lines.open(self._details["name"], output, keep=self._cached_output)
         self._timeouts_s = [
             float(perform_substitutions(context, timeout)) for timeout in self._timeouts
         ]
@@ -261,14 +259,6 @@ class ExecuteProcess(Action):
             self._emulate_tty = evaluate_condition_expression(
                 context, [LaunchConfiguration("emulate_tty")]
             )
-
-    def _final_prefix(self, context: LaunchContext, program: str) -> list[str]:
-        if self._prefix is not None:
-            return shlex.split(perform_substitutions(context, self._prefix))
-        values = context.launch_configurations
-        if not re.match(values.get("launch-prefix-filter", ""), os.path.basename(program)):
-            return []
-        return shlex.split(values.get("launch-prefix", ""))
 
     # -- life ---------------------------------------------------------------------------
 
@@ -323,7 +313,7 @@ class ExecuteProcess(Action):
         self._logger.info(f"process started with pid [{self._child.pid}]")
         context.emit_event_sync(ProcessStarted(**details))
         code = await self._child.wait()
-        self._flush_lines()
+        self._lines.flush()
         if code == 0:
             self._logger.info(f"process has finished cleanly [pid {self._child.pid}]")
         else:
@@ -337,28 +327,12 @@ class ExecuteProcess(Action):
         context.emit_event_sync(ProcessExited(returncode=code, **details))
         return True
 
-    # -- output -------------------------------------------------------------------------
-
     def _on_output(self, context: LaunchContext, fd: int, data: bytes) -> None:
-        if self._cached_output:
-            self._cache[fd] += data.decode(errors="replace")
         assert self._details is not None
         event = (ProcessStdout if fd == 1 else ProcessStderr)(text=data, **self._details)
         if context.would_handle_event(event):
             context.emit_event_sync(event)
-        *lines, self._partial_line[fd] = (self._partial_line[fd] + data).split(b"\n")
-        for line in lines:
-            self._log_line(fd, line)
-
-    def _flush_lines(self) -> None:
-        for fd, rest in self._partial_line.items():
-            if rest:
-                self._log_line(fd, rest)
-            self._partial_line[fd] = b""
-
-    def _log_line(self, fd: int, line: bytes) -> None:
-        text = line.decode(errors="replace").rstrip("\r")
-        self._line_loggers[fd].info("%s", self._output_format.format(line=text, this=self))
+        self._lines.add(fd, data)
 
     # -- signals ------------------------------------------------------------------------
 
@@ -388,51 +362,3 @@ class ExecuteProcess(Action):
 
 
 ExecuteLocal = ExecuteProcess
-
-
-class _Commands(BaseEventHandler):
-    """What a process does on the events that are addressed to it."""
-
-    def __init__(self, action: ExecuteProcess) -> None:
-        super().__init__(matcher=self._is_addressed)
-        self._action = action
-
-    def _is_addressed(self, event: Event) -> bool:
-        if isinstance(event, Shutdown):
-            return True
-        return isinstance(event, ProcessTargetedEvent) and event.process_matcher(self._action)
-
-    def handle(self, event: Event, context: LaunchContext) -> None:
-        super().handle(event, context)
-        if isinstance(event, (Shutdown, ShutdownProcess)):
-            self._action._request_stop(context)
-        elif isinstance(event, SignalProcess):
-            self._action._send_signal(event.signal)
-
-
-def _seconds(name: str, value: SomeSubstitutionsType | float | None) -> list[Substitution]:
-    if value is None:
-        value = LaunchConfiguration(name, default="5")
-    elif isinstance(value, (int, float)):
-        value = str(value)
-    return normalize_to_list_of_substitutions(value)
-
-
-def _normalize_environment(
-    values: _Environment | None,
-) -> list[tuple[list[Substitution], list[Substitution]]] | None:
-    if values is None:
-        return None
-    return [
-        (normalize_to_list_of_substitutions(name), normalize_to_list_of_substitutions(value))
-        for name, value in values.items()
-    ]
-
-
-def _perform_environment(
-    context: LaunchContext, values: list[tuple[list[Substitution], list[Substitution]]]
-) -> dict[str, str]:
-    return {
-        perform_substitutions(context, name): perform_substitutions(context, value)
-        for name, value in values
-    }
