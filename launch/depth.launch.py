@@ -79,12 +79,12 @@ def generate_launch_description():
         DeclareLaunchArgument(name, default_value=default, description=description)
         for name, default, description in ARGUMENTS
     ]
-    # A best-effort image above 0.5 MB does not arrive with the default profile of Fast DDS.
+    # A best-effort image above 0.5 MB does not arrive with the default profile of Fast DDS. Version
+    # 2 knows the second name only, version 3 complains of it.
+    second = os.environ.get("ROS_DISTRO") in ("humble", "iron", "jazzy")
+    name = f"{'FASTRTPS' if second else 'FASTDDS'}_DEFAULT_PROFILES_FILE"
     profile = str(SHARE / "config" / "fastdds_large_messages.xml")
-    profiles = [
-        SetEnvironmentVariable(name, os.environ.get(name, profile))
-        for name in ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE")
-    ]
+    profiles = [SetEnvironmentVariable(name, os.environ.get(name, profile))]
     rviz = Node(
         package="rviz2",
         executable="rviz2",

@@ -240,6 +240,7 @@ def test_radar_type_precision_and_missing_clock(rig, start_node):
         backend="torch",
         diagnostics__period=0.1,
         use_sim_time=True,
+        watchdog__timeout=0.5,
     )
     node.wait_for_text("nothing publishes /clock", 15)
     publisher = rig.node.create_publisher(RadarScan, "radar/side", 5)

@@ -263,7 +263,8 @@ class DepthNode(LifecycleNode):
             ]
             self._inputs.complain_of_silence(timeout_s)
         now = self.get_clock().now()
-        if now.nanoseconds == 0:
+        started_s = min((state.opened_s for state in self._inputs.states), default=now_s)
+        if now.nanoseconds == 0 and now_s - started_s >= config.watchdog_timeout:
             self._complain(
                 "use_sim_time is true, but nothing publishes /clock: play the bag with --clock, or "
                 "set use_sim_time to false."
