@@ -16,6 +16,7 @@ from xd_rcdepth_ros.evaluation.evaluator import (
     distance_to_radar,
     evaluate,
     pick_examples,
+    truth_between,
 )
 from xd_rcdepth_ros.evaluation.protocol import Clamp, Protocol, Truth, parse_rows
 from xd_rcdepth_ros.inference import DepthEstimator
@@ -129,6 +130,26 @@ def test_distance_to_radar(make_frame):
     gaps = [np.hypot(columns - u, rows - v) for u, v in pixels]
     np.testing.assert_allclose(distance, np.min(gaps, axis=0), rtol=1e-6)
     assert np.isinf(distance_to_radar(make_frame(0, returns=0), everywhere)).all()
+
+
+def test_what_is_right_on_the_scan_lines_only_is_found_out(make_frame):
+    rows = np.arange(64)[:, None].repeat(128, axis=1)
+    plane = (1 / (0.02 + 0.002 * rows)).astype(np.float32)
+    lines = rows % 6 == 0
+    scanned = np.where(lines, plane, np.nan).astype(np.float32)
+    frames = [replace(make_frame(0), depth_m=scanned, lidar=None)]
+    protocol = Protocol(truth=Truth.DEPTH)
+    predictors = {
+        "right": lambda frame: plane,
+        "striped": lambda frame: np.where(lines, plane, plane + 3).astype(np.float32),
+    }
+    result = evaluate(frames, predictors, protocol).to_json()
+    striped = result["baselines"]["striped"]
+    assert result["caps"]["80"]["mae_m"] == striped["caps"]["80"]["mae_m"] == 0
+    assert result["between_points"]["mae_m"] < 1e-3
+    assert striped["between_points"]["mae_m"] == pytest.approx(3, abs=1e-3)
+    dense = np.isfinite(truth_between(plane))
+    assert not dense.any()
 
 
 def test_nearest_return_is_the_brute_force_one(make_frame):

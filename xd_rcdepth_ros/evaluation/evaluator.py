@@ -12,12 +12,14 @@ from typing import Protocol as TypingProtocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.ndimage import distance_transform_edt
 from scipy.spatial import cKDTree
 
 from xd_rcdepth_ros.errors import RecordingError, XDRCDepthError
 from xd_rcdepth_ros.evaluation.metrics import DepthErrors
 from xd_rcdepth_ros.evaluation.protocol import Protocol
 from xd_rcdepth_ros.geometry import SensorFrame
+from xd_rcdepth_ros.recordings.interpolation import interpolate_gaps
 
 # From a frame to its depth: (H, W) float32, metres, at the image's own resolution.
 Predictor = Callable[[SensorFrame], NDArray[np.float32]]
@@ -25,6 +27,7 @@ Predictor = Callable[[SensorFrame], NDArray[np.float32]]
 RANGE_STEP_M = 10.0
 SUPPORT_EDGES_PX = (0.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, np.inf)
 WEATHER_TAGS = frozenset({"night", "rain", "fog"})
+_DENSE_SHARE = 0.3  # truth at more of the pixels than this has no gaps between its points
 CLEAR_TAG = "none of night, rain, fog"
 
 
@@ -54,6 +57,29 @@ def distance_to_radar(frame: SensorFrame, where: NDArray[np.bool_]) -> NDArray[n
         rows, columns = np.nonzero(where)
         distance[where] = cKDTree(returns).query(np.column_stack([columns, rows]))[0]
     return distance
+
+
+def truth_between(truth: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return truth between the points of a sparse sweep, interpolated where it is safe.
+
+    A network that has only seen one lidar's scan lines can be right on them and wrong between them,
+    and figures on the same lines cannot tell. Triangles between points, no larger than a tenth of
+    the image's height and without a jump in depth, are filled linearly in 1 / depth, in which
+    planes are linear; pixels within 2 of a point are left out.
+
+    Args:
+        truth: (H, W), metres, NaN where unknown.
+
+    Returns:
+        (H, W) float32, NaN where unknown; all NaN if the truth is dense.
+    """
+    known = np.isfinite(truth)
+    nothing = np.full(truth.shape, np.nan, np.float32)
+    if not known.any() or known.mean() > _DENSE_SHARE:
+        return nothing
+    filled = interpolate_gaps(truth, max_gap_px=truth.shape[0] / 10, max_jump_share=0.35)
+    filled[distance_transform_edt(~known) <= 2] = np.nan
+    return filled
 
 
 @dataclass(frozen=True)
@@ -89,6 +115,7 @@ class ScoreCard:
         self._ranges = {span: self._errors() for span in pairwise(edges)}
         self._supports = {span: self._errors() for span in pairwise(SUPPORT_EDGES_PX)}
         self._without_radar = self._errors()
+        self._between = self._errors()
         self._tags: dict[str, DepthErrors] = {}
 
     def _errors(self, cap_m: float | None = None) -> DepthErrors:
@@ -101,6 +128,7 @@ class ScoreCard:
         prediction: NDArray[np.float32],
         truth: NDArray[np.float32],
         distance_px: NDArray[np.float32],
+        between: NDArray[np.float32],
     ) -> FrameScore:
         """Score one frame.
 
@@ -110,6 +138,7 @@ class ScoreCard:
             prediction: (H, W), metres.
             truth: (H, W), metres, NaN where unknown.
             distance_px: (H, W), distance to the nearest radar return, Inf where there is none.
+            between: (H, W), truth between the points, see :func:`truth_between`.
         """
         p, g = torch.from_numpy(prediction), torch.from_numpy(truth)
         for errors in self._caps.values():
@@ -124,6 +153,7 @@ class ScoreCard:
                 errors.update(p, g, torch.from_numpy(near))
         for tag in [*frame.tags] if frame.tags & WEATHER_TAGS else [*frame.tags, CLEAR_TAG]:
             self._tags.setdefault(tag, self._errors()).update(p, g)
+        self._between.update(p, torch.from_numpy(between))
         alone = self._errors()
         alone.update(p, g)
         figures = alone.figures()
@@ -160,6 +190,7 @@ class ScoreCard:
                 entry(e, "pixel", from_m=low, to_m=high) for (low, high), e in self._ranges.items()
             ],
             "by_radar_distance": supports,
+            "between_points": entry(self._between, "pixel"),
             "without_radar": entry(self._without_radar, "pixel"),
             "by_tag": {tag: entry(e, "image") for tag, e in sorted(self._tags.items())},
             "per_frame": [asdict(score) for score in self.frames],
@@ -240,9 +271,9 @@ def evaluate(
     evaluation = Evaluation(protocol, {name: ScoreCard(protocol) for name in predictors})
     for index, frame in usable_frames(source, evaluation.skipped, every):
         truth = protocol.ground_truth(frame)
-        distance = distance_to_radar(frame, np.isfinite(truth))
+        distance, between = distance_to_radar(frame, np.isfinite(truth)), truth_between(truth)
         for name, predict in predictors.items():
-            evaluation.cards[name].add(index, frame, predict(frame), truth, distance)
+            evaluation.cards[name].add(index, frame, predict(frame), truth, distance, between)
         if on_frame is not None:
             on_frame()
     return evaluation

@@ -107,6 +107,8 @@ class Protocol:
             "prediction": limits[self.clamp],
             "averaging": "'caps': mean over frames of per-image values; 'pixel_pooled' and "
             "breakdowns: all pixels together",
+            "between_points": "not part of the published protocol: truth interpolated between the "
+            "points of a sparse sweep, to see what a network says where no point ever lies",
             "frames_without_truth": "counted and left out of the means",
             "resolution": "the image's own; network output resized bilinearly",
         }

@@ -82,9 +82,19 @@ def _tables(result: Mapping[str, Any], predictors: Mapping[str, Any]) -> list[di
     ]
     alone = result["without_radar"]
     supports.append(_row("frame without a return", alone, [f"{alone['pixels']:,}"]))
+    between = [
+        _row(charts.label(name), b, [f"{b['pixels']:,}"], name == "model")
+        for name, b in ((n, card["between_points"]) for n, card in predictors.items())
+    ]
     tags = [_row(tag, b, [str(b["frames_scored"])]) for tag, b in result["by_tag"].items()]
     return [
         *tables,
+        {
+            "title": "Between the points of the sweep: truth interpolated, all pixels (not part of "
+            "the published protocol)",
+            "head": ["", "pixels", *heads],
+            "rows": between,
+        },
         {"title": "By true depth, all pixels", "head": ["", "pixels", *heads], "rows": ranges},
         {
             "title": "By distance to the nearest radar return in the image, all pixels",
@@ -137,6 +147,9 @@ def _lead(result: Mapping[str, Any]) -> str:
     if known:
         best = min(known, key=lambda name: known[name])
         text += f" The best plain baseline ({charts.label(best)}) has {number(known[best])} m."
+    between = result["between_points"]["mae_m"]
+    if between is not None:
+        text += f" Between the points of the sweep the MAE is {number(between)} m."
     if counts["frames_without_truth"]:
         text += f" {counts['frames_without_truth']} frames without ground truth are left out."
     if result["skipped"]:
