@@ -7,10 +7,16 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from rosbags.highlevel import AnyReader
+
+from xd_rcdepth_ros.evaluation.demo.figures import Traffic
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 STATUS = (REPOSITORY / "msg" / "DepthStatus.msg").read_text()
@@ -86,17 +92,95 @@ def test_without_a_depth_node_it_says_so_and_writes_nothing(tmp_path: Path) -> N
     assert not list(tmp_path.iterdir())
 
 
-def test_interrupted_it_leaves_nothing_half_written(tmp_path: Path) -> None:
+IMAGES = "/camera/front/image/compressed"
+
+
+@contextmanager
+def fake_depth_node(domain: int) -> Iterator[Callable[[int, bool], None]]:
+    """Offer what the depth node offers; yields a function that publishes (stamp, answered)."""
+    import rclpy
+    from lifecycle_msgs.msg import State
+    from lifecycle_msgs.srv import GetState
+    from rclpy.executors import SingleThreadedExecutor
+    from sensor_msgs.msg import CompressedImage
+
+    from xd_rcdepth_ros.nodes.demo_recorder import OUTPUTS
+
+    context = rclpy.Context()
+    rclpy.init(context=context, domain_id=domain)
+    node = rclpy.create_node("depth_node", context=context)
+    player = rclpy.create_node("player", context=context)
+
+    def answer(_: GetState.Request, response: GetState.Response) -> GetState.Response:
+        response.current_state.id = State.PRIMARY_STATE_ACTIVE
+        return response
+
+    node.create_service(GetState, "~/get_state", answer)
+    outputs = {n: node.create_publisher(kind, f"~/{n}", 10) for n, (kind, _) in OUTPUTS.items()}
+    images = player.create_publisher(CompressedImage, IMAGES, 10)
+    executor = SingleThreadedExecutor(context=context)
+    executor.add_node(node)
+    thread = threading.Thread(target=executor.spin, daemon=True)
+    thread.start()
+
+    def publish(second: int, answered: bool) -> None:
+        image = CompressedImage()
+        image.header.stamp.sec = second
+        images.publish(image)
+        for name, publisher in outputs.items() if answered else ():
+            message = OUTPUTS[name][0]()
+            message.header.stamp.sec = second
+            publisher.publish(message)
+
+    publish.stop_playing = lambda: player.destroy_publisher(images)  # type: ignore[attr-defined]
+    try:
+        yield publish
+    finally:
+        executor.shutdown()
+        thread.join(10)
+        node.destroy_node()
+        player.destroy_node()
+        rclpy.shutdown(context=context)
+
+
+def wait_until_ready(recorder: subprocess.Popen[str]) -> None:
+    assert recorder.stdout is not None
+    line = recorder.stdout.readline()
+    assert line.startswith("READY"), line
+
+
+def test_it_ends_by_itself_also_when_an_image_stays_unanswered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    recorder = start_recorder(tmp_path / "outputs", 54, "answer_timeout:=1.5")
+    with fake_depth_node(54) as publish:
+        wait_until_ready(recorder)
+        time.sleep(0.5)
+        for second, answered in ((1, True), (2, False), (3, True)):
+            publish(second, answered)
+            time.sleep(0.2)
+        publish.stop_playing()  # type: ignore[attr-defined]
+        recorder.communicate(timeout=60)
+    assert recorder.returncode == 0
+    traffic = Traffic.read(tmp_path / "arrivals.json")
+    seconds = 1_000_000_000
+    assert set(traffic.published_ns) == {1 * seconds, 2 * seconds, 3 * seconds}
+    assert set(traffic.received_ns) == {1 * seconds, 3 * seconds}
+    assert all(0 < ms < 10_000 for ms in traffic.latencies_ms().values())
+    with AnyReader([tmp_path / "outputs"]) as reader:
+        assert {info.msgcount for info in reader.topics.values()} == {2}
+
+
+def test_interrupted_it_leaves_nothing_half_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
     recorder = start_recorder(tmp_path / "outputs", 53)
-    partial = tmp_path / ".outputs.partial"
-    for _ in range(600):
-        if partial.exists() or recorder.poll() is not None:
-            break
-        try:
-            recorder.wait(0.1)
-        except subprocess.TimeoutExpired:
-            continue
-    assert partial.exists()
-    recorder.send_signal(signal.SIGINT)
-    recorder.communicate(timeout=60)
+    with fake_depth_node(53) as publish:
+        wait_until_ready(recorder)
+        publish(1, True)
+        assert [path.name for path in tmp_path.iterdir()] == [".outputs.partial"]
+        recorder.send_signal(signal.SIGINT)
+        recorder.communicate(timeout=60)
     assert not list(tmp_path.iterdir())

@@ -87,7 +87,7 @@ def test_files_beside_the_page(tmp_path: Path, content: ReportContent) -> None:
     write_report(tmp_path, content, {"mae_m": None})
     assert json.loads((tmp_path / "report.json").read_text()) == {"mae_m": None}
     names = sorted(p.name for p in tmp_path.rglob("*") if p.is_file())
-    assert names == ["frame_0001.png", "report.html", "report.json"]
+    assert names == ["frame_0001.png", "overview.jpg", "report.html", "report.json"]
     sheet = cv2.imread(str(tmp_path / "frames/frame_0001.png"))
     assert sheet.shape == (2 * 320 + 4, 2 * 640 + 4, 3)
     assert (sheet[60:300, 200:600] == 99).all()  # the picture itself

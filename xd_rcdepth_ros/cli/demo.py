@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import platform
 import shutil
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -46,7 +47,8 @@ ATTEMPTS = 3
 
 def shipped_model() -> Path:
     """Return the student that the package ships: installed, or beside the source tree."""
-    places = [Path(xd_rcdepth_ros.__file__).resolve().parents[1]]
+    source = Path(xd_rcdepth_ros.__file__).resolve().parents[1]
+    places = [Path(sys.prefix) / "share/xd_rcdepth_ros", source]
     try:
         from ament_index_python.packages import get_package_share_directory
 
@@ -183,6 +185,7 @@ def demo(
         details = {
             **describe_run(estimator, legs, data),
             "benchmark": {"frame_ms": pace.frame_ms, "headroom": HEADROOM, "earlier_tries": notes},
+            "stages_ms": story.stage_medians_ms(),
             "baseline_shift_rows": baseline.shift_rows,
         }
         traffic = [r.traffic for r in done.replays]

@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Any
 
 import rclpy
-from ament_index_python.packages import get_package_share_directory
 from lifecycle_msgs.msg import State
 from lifecycle_msgs.srv import GetState
 from rcl_interfaces.msg import ParameterDescriptor
@@ -34,6 +33,8 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
+import xd_rcdepth_ros.msg
+from xd_rcdepth_ros.errors import RecordingError
 from xd_rcdepth_ros.msg import DepthStatus
 
 READY = "READY: the depth node is active and its outputs are subscribed to"
@@ -54,6 +55,18 @@ def header_stamp_ns(serialized: bytes) -> int:
     order = "<" if serialized[1] & 1 else ">"  # CDR's representation identifier
     seconds, nanoseconds = struct.unpack_from(order + "iI", serialized, 4)
     return int(seconds) * 1_000_000_000 + int(nanoseconds)
+
+
+def status_definition() -> str:
+    """Return the text of DepthStatus.msg, installed under the same prefix as its Python module."""
+    module = Path(xd_rcdepth_ros.msg.__file__)
+    files = [parent / "share/xd_rcdepth_ros/msg/DepthStatus.msg" for parent in module.parents]
+    file = next((file for file in files if file.is_file()), None)
+    if file is None:
+        raise RecordingError(
+            f"no share/xd_rcdepth_ros/msg/DepthStatus.msg beside {module}; build the workspace."
+        )
+    return file.read_text(encoding="utf-8")
 
 
 class OutputBag:
@@ -144,8 +157,7 @@ class DemoRecorder(Node):
         )
         self.finished, self.failure = False, ""
         self._arrivals = Arrivals()
-        share = Path(get_package_share_directory("xd_rcdepth_ros"))
-        self._bag = OutputBag(self._output, (share / "msg/DepthStatus.msg").read_text())
+        self._bag: OutputBag | None = None  # opened when recording begins
         self._names = {f"{self._target}/{name}": name for name in OUTPUTS}
         self._subscribed: set[str] = set()
         self._get_state: Any = self.create_client(GetState, f"{self._target}/get_state")
@@ -157,6 +169,8 @@ class DemoRecorder(Node):
 
     def close(self) -> None:
         """Write the bag and the times; nothing if the replay did not come to its end."""
+        if self._bag is None:
+            return
         if self.failure or not self.finished:
             self._bag.discard()
             return
@@ -189,7 +203,7 @@ class DemoRecorder(Node):
             received_ns = info["received_timestamp"]
             stamp_ns = header_stamp_ns(serialized)
             self._arrivals.add(topic, stamp_ns, info["source_timestamp"], received_ns)
-            if type_name:
+            if type_name and self._bag is not None:
                 self._bag.write(topic, type_name, received_ns, serialized)
 
         return book
@@ -201,6 +215,7 @@ class DemoRecorder(Node):
             self._subscribe_to_outputs()
             self._ask_state()
             if self._active and self._subscribed >= set(self._names):
+                self._bag = OutputBag(self._output, status_definition())
                 self._ready, self._since_s = True, time.monotonic()
                 print(READY, flush=True)  # the launch file waits for this line
             elif waited_s > self._start_timeout_s:

@@ -74,7 +74,7 @@ class ReportContent:
 
 
 def write_report(folder: Path, content: ReportContent, summary: Mapping[str, Any]) -> Path:
-    """Write report.html, report.json and frames/*.png.
+    """Write report.html, report.json, frames/*.png and overview.jpg.
 
     Args:
         folder: Where to; made if needed. Files of an earlier report are replaced.
@@ -90,6 +90,9 @@ def write_report(folder: Path, content: ReportContent, summary: Mapping[str, Any
     frames.mkdir()
     for still in content.stills:
         _replace(frames / f"{still.name}.png", pictures.png(pictures.sheet(still.panels)))
+    if content.stills:
+        overview = pictures.sheet(content.stills[len(content.stills) // 2].panels)
+        _replace(folder / "overview.jpg", pictures.jpeg(overview))
     page = folder / "report.html"
     _replace(page, render(content).encode())
     _replace(folder / "report.json", (json.dumps(summary, indent=1) + "\n").encode())
