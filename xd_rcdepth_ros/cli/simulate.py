@@ -15,7 +15,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from xd_rcdepth_ros.errors import ConfigurationError
-from xd_rcdepth_ros.recordings.simulation import Drive, DriveSettings, write_bag
+from xd_rcdepth_ros.recordings.simulation import (
+    Drive,
+    DriveSettings,
+    write_astyx,
+    write_bag,
+    write_nuscenes,
+    write_zju,
+)
 
 app = typer.Typer(add_completion=False)
 
@@ -60,6 +67,15 @@ class Storage(str, Enum):
     sqlite3 = "sqlite3"
 
 
+class Layout(str, Enum):
+    """What is written."""
+
+    bag = "bag"
+    nuscenes = "nuscenes"
+    zju = "zju"
+    astyx = "astyx"
+
+
 def parse_size(text: str) -> tuple[int, int]:
     """Read ``HEIGHTxWIDTH``, such as 352x704.
 
@@ -74,7 +90,7 @@ def parse_size(text: str) -> tuple[int, int]:
 
 @app.command()
 def simulate(
-    out: Annotated[Path, typer.Option(help="Folder that the bag becomes; must not exist.")],
+    out: Annotated[Path, typer.Option(help="Folder to make; must not exist.")],
     frames: Annotated[int, typer.Option(min=1, help="Number of pictures.")] = 100,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same drive.")] = 0,
     radar: Annotated[
@@ -89,6 +105,9 @@ def simulate(
     rate: Annotated[float, typer.Option(help="Pictures per second.")] = 12.0,
     traffic: Annotated[float, typer.Option(help="Scales the number of other road users.")] = 1.0,
     storage: Annotated[Storage, typer.Option(help="Storage of the bag.")] = Storage.mcap,
+    layout: Annotated[
+        Layout, typer.Option(help="A bag, or the folder layout of a data set (for tests).")
+    ] = Layout.bag,
     workers: Annotated[int, typer.Option(min=1, help="Threads.")] = 2,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write what was made to this file.")
@@ -107,22 +126,34 @@ def simulate(
         height=height,
         camera_hz=rate,
         traffic=traffic,
+        lidar="vlp16" if layout == Layout.astyx else "hdl32",
     )
     start = time.perf_counter()
     drive = Drive(settings)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-               TimeRemainingColumn())  # fmt: skip
-    console = Console(stderr=True)
-    with Progress(*columns, console=console) as bar:
-        task = bar.add_task(
-            f"{drive.place.name}, {weather.value}, {time_of_day.value}", total=frames
+    title = f"{drive.place.name}, {weather.value}, {time_of_day.value}"
+    if layout == Layout.bag:
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
         )
-        write_bag(
-            drive, out, storage.value, workers, lambda done, _: bar.update(task, completed=done)
-        )
+        with Progress(*columns, console=Console(stderr=True)) as bar:
+            task = bar.add_task(title, total=frames)
+            write_bag(
+                drive, out, storage.value, workers, lambda done, _: bar.update(task, completed=done)
+            )
+    else:
+        with Console(stderr=True).status(title):
+            if layout == Layout.nuscenes:
+                write_nuscenes([drive], out, workers=workers)
+            else:
+                write = write_zju if layout == Layout.zju else write_astyx
+                write(drive, out, workers)
     seconds = time.perf_counter() - start
     result = {
-        "bag": str(out),
+        "out": str(out),
+        "layout": layout.value,
         "frames": frames,
         "seconds": round(seconds, 3),
         "frames_per_second": round(frames / seconds, 2),

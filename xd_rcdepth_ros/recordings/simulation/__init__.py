@@ -3,5 +3,7 @@
 
 from xd_rcdepth_ros.recordings.simulation.bag import write_bag
 from xd_rcdepth_ros.recordings.simulation.drive import Drive, DriveSettings
+from xd_rcdepth_ros.recordings.simulation.layouts import write_astyx, write_zju
+from xd_rcdepth_ros.recordings.simulation.nuscenes_layout import write_nuscenes
 
-__all__ = ["Drive", "DriveSettings", "write_bag"]
+__all__ = ["Drive", "DriveSettings", "write_astyx", "write_bag", "write_nuscenes", "write_zju"]

@@ -127,7 +127,8 @@ class CameraSimulator:
         pattern = _hemisphere(h, w).take(near, 0)
         result[near] = ~world.blocked(points, pattern, 2.2)
         open_sky = cv2.blur(result.reshape(h, w), (4, 4))
-        return cv2.resize(open_sky, shape[::-1], interpolation=cv2.INTER_LINEAR).ravel()
+        whole = cv2.resize(open_sky, shape[::-1], interpolation=cv2.INTER_LINEAR)
+        return np.asarray(whole, np.float32).ravel()
 
 
 def _turned(vectors: Array, rotation: Array) -> Array:

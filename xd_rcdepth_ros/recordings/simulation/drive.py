@@ -106,7 +106,7 @@ class DriveSettings:
                 )
         if self.seed < 0 or not 0 <= self.traffic <= 5 or not 0 <= self.speed_mps <= 60:
             raise ConfigurationError(
-                f"seed {self.seed}, traffic {self.traffic} or speed {self.speed_mps} m/s is outside "
+                f"seed {self.seed}, traffic {self.traffic} or speed {self.speed_mps} m/s is beyond "
                 "what can be simulated: seed from 0, traffic 0 to 5, speed 0 to 60 m/s."
             )
 

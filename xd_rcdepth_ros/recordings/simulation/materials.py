@@ -197,13 +197,8 @@ class Materials:
         bend = 9.0 * noise(x, y, blur, 6.0, 3)
         field = hashed(np.floor((x + bend) / 130.0), np.floor((y + bend) / 90.0))
         tints = np.array([[1.25], [1.1], [1.0]], np.float32)
-        kinds = [
-            self.grass,
-            self.grass * tints,
-            [[0.20], [0.17], [0.07]],
-            [[0.14], [0.10], [0.065]],
-        ]
-        colors = np.concatenate(kinds, axis=1).astype(np.float32)
+        soil = np.array([[0.20, 0.14], [0.17, 0.10], [0.07, 0.065]], np.float32)
+        colors = np.concatenate([self.grass, self.grass * tints, soil], axis=1)
         rough = 1 + 0.15 * noise(x, y, blur, 0.3, 1) + 0.15 * noise(x, y, blur, 3.0, 2)
         look.albedo[:, which] = colors.take((field * 4).astype(int) % 4, axis=1) * rough
 
@@ -255,10 +250,11 @@ class Materials:
 
 def _stripe_of(x: Array, width: Array, period: Array | float, blur: Array) -> Array:
     """Like ``stripe`` with a width and period for each point."""
-    half = blur / 2
+    half = blur * np.float32(0.5)
 
     def filled(y: Array) -> Array:
         whole = np.floor(y / period)
-        return whole * width + np.minimum(y - whole * period, width)
+        return (whole * width + np.minimum(y - whole * period, width)).astype(np.float32)
 
-    return np.clip((filled(x + half) - filled(x - half)) / blur, 0.0, 1.0)
+    low, high = (x - half).astype(np.float32), (x + half).astype(np.float32)
+    return np.clip((filled(high) - filled(low)) / blur, 0.0, 1.0).astype(np.float32)

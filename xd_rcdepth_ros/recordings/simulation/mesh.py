@@ -66,9 +66,7 @@ class Mesh:
     @classmethod
     def empty(cls) -> Mesh:
         """Return a mesh without triangles."""
-        shapes = ((0, 3, 3), (0, 3, 3), (0, 3, 2), (0, 3))
-        arrays = [np.zeros(shape, np.float32) for shape in shapes]
-        return cls(*arrays, np.zeros(0, np.uint8), np.zeros(0, np.int32))
+        return from_triangles(np.zeros((0, 3, 3)))
 
     @classmethod
     def join(cls, parts: Sequence[Mesh]) -> Mesh:
@@ -94,8 +92,10 @@ class Mesh:
             normals = normals / np.maximum(np.linalg.norm(normals, axis=-1, keepdims=True), 1e-9)
         return replace(
             self,
-            vertices_m=(self.vertices_m * size) @ rotation.T + move,
-            normals=(normals @ rotation.T).astype(np.float32),
+            vertices_m=((self.vertices_m * size) @ rotation.T + move).astype(
+                np.float32, copy=False
+            ),
+            normals=(normals @ rotation.T).astype(np.float32, copy=False),
         )
 
     def painted(self, color: ArrayLike, material: Material | None = None) -> Mesh:

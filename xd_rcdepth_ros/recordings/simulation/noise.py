@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float32]
 _SIZE = 512
+_PRIMES = np.array([2654435761, 2246822519], np.uint32)
 
 
 @lru_cache(maxsize=8)
@@ -24,8 +25,9 @@ def _pyramid(kind: int, octaves: int) -> tuple[Array, NDArray[np.int32]]:
         if octave:
             grid = np.pad(grid, 2, mode="wrap")
             pad = 2 << octave
-            grid = cv2.resize(grid, None, fx=2**octave, fy=2**octave, interpolation=cv2.INTER_CUBIC)
-            grid = grid[pad:-pad, pad:-pad]
+            scale = 2**octave
+            wide = cv2.resize(grid, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
+            grid = np.asarray(wide, np.float32)[pad:-pad, pad:-pad]
         total += grid * 1.25**octave
     total /= total.std()
     levels, offsets = [], []
@@ -90,13 +92,12 @@ def band(x: Array, low: Array | float, high: Array | float, footprint: Array | f
 
 def hashed(*keys: NDArray) -> Array:
     """Return a random-looking number in 0..1 for each tuple of whole numbers."""
-    value = np.uint32(2166136261)
+    value: NDArray[np.uint32] = np.full(1, 2166136261, np.uint32)
     with np.errstate(over="ignore"):
         for key in keys:
-            value = (value ^ np.asarray(key).astype(np.int64).astype(np.uint32)) * np.uint32(
-                2654435761
-            )
+            value = (value ^ np.asarray(key).astype(np.int64).astype(np.uint32)) * _PRIMES[0]
             value = value ^ (value >> np.uint32(15))
-        value = value * np.uint32(2246822519)
+        value = value * _PRIMES[1]
         value = value ^ (value >> np.uint32(13))
-    return (value >> np.uint32(8)).astype(np.float32) * np.float32(1 / (1 << 24))
+    unit = (value >> np.uint32(8)).astype(np.float32) * np.float32(1 / (1 << 24))
+    return unit.astype(np.float32, copy=False)

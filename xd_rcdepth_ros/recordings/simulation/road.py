@@ -160,10 +160,9 @@ class Road:
             return np.zeros(s.shape, bool)
         return np.abs(s[..., None] - self.crossings_m).min(-1) < within_m
 
-    def centerline(self, start_m: float, end_m: float, step_m: float) -> tuple[FloatArray, ...]:
-        """Return s (N,) and world points (N, 3) of a part of the centre line."""
-        s = np.arange(start_m, end_m, step_m)
-        return s, self.point(s)
+    def centerline(self, start_m: float, end_m: float, step_m: float) -> FloatArray:
+        """Return points (N, 3), metres, of a part of the centre line."""
+        return self.point(np.arange(start_m, end_m, step_m))
 
 
 CROSSING_HALF_WIDTH_M = 3.4

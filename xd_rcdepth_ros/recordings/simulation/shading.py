@@ -69,7 +69,7 @@ class Shader:
         """
         ways = np.ascontiguousarray(directions.T)
         length = np.sqrt(dot(ways, ways))
-        unit = ways / length
+        unit = (ways / length).astype(np.float32, copy=False)
         radiance = np.empty((3, len(directions)), np.float32)
         label = np.full(len(directions), -1, np.int32)
         normal = np.zeros((3, len(directions)), np.float32)
@@ -85,7 +85,7 @@ class Shader:
         else:
             ways = directions
         surface = world.surface(hits, origin, ways)
-        distance = hits.distance * length
+        distance = (hits.distance * length).astype(np.float32, copy=False)
         light = self._shade(world, surface, unit, distance, open_sky, lights)
         radiance[:, found] = self.conditions.air(light, distance, unit)
         label[found] = np.where(

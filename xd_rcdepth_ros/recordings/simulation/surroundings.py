@@ -56,7 +56,7 @@ class Surroundings:
     def _terrain(self, start_m: float, end_m: float) -> Mesh:
         """Make fields and hills on a world grid, kept below the road's own strip."""
         cell, reach = 14.0, 650.0
-        s, line = self.road.centerline(start_m - 150, end_m + 700, 6.0)
+        line = self.road.centerline(start_m - 150, end_m + 700, 6.0)
         low = np.floor((line[:, :2].min(0) - reach / 2) / cell)
         high = np.ceil((line[:, :2].max(0) + reach / 2) / cell)
         x = np.arange(low[0], high[0] + 1) * cell
@@ -251,11 +251,9 @@ class _Piece:
             points = self.road.point(s[:, None], t + mirror * (y - side * 0.06), z)
             self.parts.append(surface(points, (0.42, 0.43, 0.44), Material.METAL))
         for post in s[::2]:
-            from_box = surface(
-                np.array([[[0, -0.05, -0.3], [0, 0.05, -0.3]], [[0, -0.05, 0.72], [0, 0.05, 0.72]]]),
-                (0.4, 0.4, 0.4), Material.METAL, smooth=False,
-            )  # fmt: skip
-            self.put(from_box, float(post), t)
+            foot, top = [[0, -0.05, -0.3], [0, 0.05, -0.3]], [[0, -0.05, 0.72], [0, 0.05, 0.72]]
+            plate = surface(np.array([foot, top]), (0.4,) * 3, Material.METAL, smooth=False)
+            self.put(plate, float(post), t)
 
     def _crossing(self, s: float) -> None:
         """Add the side roads' far parts, signs and lights of a crossing."""

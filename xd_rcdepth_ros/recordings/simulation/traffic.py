@@ -200,21 +200,28 @@ class Traffic:
 
     def _crossers(self, density: float, length_m: float) -> None:
         rng = self._rng
-        stops = list(self.road.crossings_m[self.road.crossings_m < length_m + 60])
-        for s in stops:
-            distance, side = rng.uniform(45, 75), float(rng.choice([-1, 1]))
-            start = float(self.ego.time_at(s - distance))
-            car = Actor(self._vehicle(), self._look(), "cross", float(s) - side * 1.7, side,
-                        -side * rng.uniform(6, 9), start)  # fmt: skip
+        crossings = self.road.crossings_m
+        for s in crossings[crossings < length_m + 60].tolist():
+            side, start = self._side_and_time(s, 45, 75)
+            car = Actor(
+                self._vehicle(), self._look(), "cross", s - side * 1.7, side,
+                -side * rng.uniform(6, 9), start,
+            )  # fmt: skip
             if rng.random() < 0.75 * density and self._clear(car):
                 self.actors.append(car)
             for _ in range(int(rng.poisson(1.2 * density))):
-                side, distance = float(rng.choice([-1, 1])), rng.uniform(22, 45)
-                walker = Actor("pedestrian", self._look(), "cross", float(s) - rng.uniform(5.4, 7.4),
-                               side, -side * rng.uniform(1.1, 1.6),
-                               float(self.ego.time_at(s - distance)), rng.uniform(0, 6.28))  # fmt: skip
+                side, start = self._side_and_time(s, 22, 45)
+                walker = Actor(
+                    "pedestrian", self._look(), "cross", s - rng.uniform(5.4, 7.4), side,
+                    -side * rng.uniform(1.1, 1.6), start, rng.uniform(0, 6.28),
+                )  # fmt: skip
                 if self._clear(walker):
                     self.actors.append(walker)
+
+    def _side_and_time(self, s_m: float, least_m: float, most_m: float) -> tuple[float, float]:
+        """Choose from where somebody crosses, and when: with the own car so far before."""
+        distance = self._rng.uniform(least_m, most_m)
+        return float(self._rng.choice([-1, 1])), float(self.ego.time_at(s_m - distance))
 
     def _clear(self, crosser: Actor) -> bool:
         """Return True if nobody drives through the crosser while it is on the road."""

@@ -157,8 +157,18 @@ def make_conditions(
         if weather in ("fog", "rain"):
             horizon = horizon * 2.0
     ground = (0.14 * (horizon * 0.5 + zenith * 0.5) + 0.10 * sun * to_sun[2]) * [1.0, 0.95, 0.85]
-    floats = [np.asarray(x, np.float32) for x in (to_sun, sun, zenith, horizon, ground)]
     return Conditions(
-        weather, time_of_day, *floats, cloud, extinction, wet,
-        time_of_day != "day" or weather in ("fog", "rain"), exposure, noise_level,
-    )  # fmt: skip
+        weather=weather,
+        time_of_day=time_of_day,
+        to_sun=to_sun.astype(np.float32),
+        sun=sun.astype(np.float32),
+        zenith=zenith.astype(np.float32),
+        horizon=horizon.astype(np.float32),
+        ground=np.asarray(ground, np.float32),
+        cloud_cover=float(cloud),
+        extinction_per_m=float(extinction),
+        wet=float(wet),
+        lamps_on=time_of_day != "day" or weather in ("fog", "rain"),
+        exposure=exposure,
+        noise_level=noise_level,
+    )

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 
 from xd_rcdepth_ros.recordings.simulation.mesh import Material, Mesh, box, surface
@@ -22,7 +24,7 @@ def _walls(length: float, depth: float, height: float, base: float, color: np.nd
     """Make four walls with uv along the wall; the front (towards -y) starts at u = 0."""
     corners = [(-0.5, -0.5), (0.5, -0.5), (0.5, 0.5), (-0.5, 0.5), (-0.5, -0.5)]
     parts, u = [], 0.0
-    for (x0, y0), (x1, y1) in zip(corners[:-1], corners[1:], strict=True):
+    for (x0, y0), (x1, y1) in itertools.pairwise(corners):
         size = np.hypot((x1 - x0) * length, (y1 - y0) * depth)
         foot = np.array([[x0 * length, y0 * depth], [x1 * length, y1 * depth]])
         points = np.stack([np.column_stack([foot, np.full(2, z)]) for z in (-base, height)])

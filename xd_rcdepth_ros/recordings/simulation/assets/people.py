@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 from functools import lru_cache
 
 import numpy as np
@@ -24,7 +25,7 @@ def _limb(points: list[tuple[float, float, float]], radius: float, color: np.nda
             tube(
                 a, b, radius * (1 - 0.15 * i), radius * (0.85 - 0.15 * i), 6, color, Material.CLOTH
             )
-            for i, (a, b) in enumerate(zip(points[:-1], points[1:], strict=True))
+            for i, (a, b) in enumerate(itertools.pairwise(points))
         ]
     )
 
@@ -94,7 +95,7 @@ def rider(look: int) -> Mesh:
         rim = np.stack([x + 0.33 * np.cos(angle), 0 * angle, 0.34 + 0.33 * np.sin(angle)], 1)
         parts += [
             tube(a, b, 0.022, sides=4, color=(0.02,) * 3, material=Material.RUBBER)
-            for a, b in zip(rim[:-1], rim[1:], strict=True)
+            for a, b in itertools.pairwise(rim)
         ]
     bars = [
         ((-0.53, 0, 0.34), (-0.15, 0, 0.85)), ((-0.15, 0, 0.85), (0.38, 0, 0.85)),

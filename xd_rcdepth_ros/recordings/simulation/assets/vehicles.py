@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -191,8 +192,8 @@ def _cabin(body: Body, far: bool) -> list[Mesh]:
         middle = np.array([line[len(line) // 2, 0] - 0.1, 0, 0])
         pillars.append(
             tube(
-                middle + [0, mirror * (low + 0.005), base],
-                middle + [0, mirror * (high + 0.012), body.height_m - 0.06],
+                [*middle, 0, mirror * (low + 0.005), base],
+                [*middle, 0, mirror * (high + 0.012), body.height_m - 0.06],
                 0.045,
                 sides=5,
                 color=_BLACK,
@@ -225,7 +226,7 @@ def _windows(body: Body, rows: tuple[float, float], front: bool) -> list[Mesh]:
             Material.GLASS,
         )
         for side in (-1, 1)
-        for a, b in zip(panes[:-1], panes[1:], strict=True)
+        for a, b in itertools.pairwise(panes)
     ]
     for x in (-body.length_m / 2 - 0.01, body.length_m / 2 + 0.01)[: 2 if front else 1]:
         parts.append(
