@@ -189,11 +189,11 @@ def _cabin(body: Body, far: bool) -> list[Mesh]:
                     material=Material.PAINT,
                 )
             )
-        middle = np.array([line[len(line) // 2, 0] - 0.1, 0, 0])
+        x = line[len(line) // 2, 0] - 0.1
         pillars.append(
             tube(
-                [*middle, 0, mirror * (low + 0.005), base],
-                [*middle, 0, mirror * (high + 0.012), body.height_m - 0.06],
+                (x, mirror * (low + 0.005), base),
+                (x, mirror * (high + 0.012), body.height_m - 0.06),
                 0.045,
                 sides=5,
                 color=_BLACK,
