@@ -226,7 +226,7 @@ class DepthEstimator:
         heat = cam[0, 0].detach().cpu().numpy()
         heat = np.nan_to_num(grid.to_image(heat, frame.camera.width, frame.camera.height))
         # The strongest place may lie in the padding; the scale is that of the image itself.
-        return heat / max(float(heat.max()), 1e-8)
+        return np.asarray(heat / max(float(heat.max()), 1e-8), np.float32)
 
     def describe(self) -> Mapping[str, Any]:
         """Return the identity of what runs, for logs and diagnostics."""
