@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from dataclasses import asdict
 from pathlib import Path
@@ -15,7 +16,7 @@ from rich.table import Table
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from xd_rcdepth_ros.network import Student, file_sha256, load_checkpoint
+from xd_rcdepth_ros.network import Student, Teacher, file_sha256, load_checkpoint
 
 app = typer.Typer(add_completion=False)
 HEIGHT, WIDTH = 352, 704
@@ -23,8 +24,11 @@ HEIGHT, WIDTH = 352, 704
 
 def count_gmac(model: nn.Module, height: int = HEIGHT, width: int = WIDTH) -> float:
     """Return the multiply-accumulate operations of one image, in thousand millions."""
+    # Shapes alone decide the count: on the meta device nothing is computed.
+    model = copy.deepcopy(model).eval().to("meta")
+    inputs = [torch.zeros(1, channels, height, width, device="meta") for channels in (3, 4)]
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        model.eval()(torch.zeros(1, 3, height, width), torch.zeros(1, 4, height, width))
+        model(*inputs)
     return counter.get_total_flops() / 2e9  # one multiply-accumulate counts as two operations
 
 
@@ -46,10 +50,13 @@ def describe(
     """Show parameters, compute, inputs and licence of a model or architecture."""
     result: dict[str, Any] = {}
     if model is None:
-        result["student"] = describe_architecture(Student())
+        with torch.device("meta"):  # no weights are needed to count them
+            result["student"] = describe_architecture(Student())
+            result["teacher"] = describe_architecture(Teacher())
     else:
         network, header = load_checkpoint(model)
-        result["student"] = describe_architecture(network)
+        part = "teacher" if isinstance(network, Teacher) else "student"
+        result[part] = describe_architecture(network)
         result["file"] = {"name": model.name, "sha256": file_sha256(model), **asdict(header)}
         result["file"].pop("row_median_depth_m")
     table = Table("what", "value", title="xd-rcdepth")

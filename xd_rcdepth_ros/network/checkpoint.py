@@ -20,16 +20,18 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
-from xd_rcdepth_ros.errors import CheckpointError
+from xd_rcdepth_ros.errors import CheckpointError, ConfigurationError
 from xd_rcdepth_ros.network.student import Student, StudentConfig
+from xd_rcdepth_ros.network.teacher import Teacher, TeacherConfig
 
 MAX_FILE_BYTES = 1 << 30
 MAX_HEADER_BYTES = 1 << 20
 _HEADER_KEY = "xd_rcdepth"
 
-# Architecture name -> (configuration class, module class). A saved student needs nothing else.
+# Architecture name -> (configuration class, module class).
 ARCHITECTURES: dict[str, tuple[type, Callable[[Any], nn.Module]]] = {
     "xd_rcdepth_student": (StudentConfig, Student),
+    "cafnet_teacher": (TeacherConfig, Teacher),
 }
 
 
@@ -149,7 +151,7 @@ def build_model(header: ModelHeader, source: str = "header") -> nn.Module:
     try:
         values = {k: tuple(v) if isinstance(v, list) else v for k, v in header.config.items()}
         return module_class(config_class(**values))
-    except (TypeError, ValueError, RuntimeError) as error:
+    except (TypeError, ValueError, RuntimeError, ConfigurationError) as error:
         raise CheckpointError(
             f"{source} describes no possible {header.architecture}: {error}. Was it written by a "
             "newer version?"

@@ -15,12 +15,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from xd_rcdepth_ros.network.daspp import PointwiseDASPP, separable_conv
+from xd_rcdepth_ros.network.encoders import IMAGENET_MEAN, IMAGENET_STD
 from xd_rcdepth_ros.network.film import FiLM
 from xd_rcdepth_ros.network.mobilenet import TAP_CHANNELS, MobileNetV2Encoder
+from xd_rcdepth_ros.network.taps import Tap, Taps, no_tap
 
 STRIDE = 32
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 @dataclass(frozen=True)
@@ -111,22 +111,42 @@ class Student(nn.Module):
         """
         return self.decode(*self.encode(image, radar))
 
-    def encode(self, image: Tensor, radar: Tensor) -> tuple[Tensor, list[Tensor]]:
+    def forward_taps(
+        self, image: Tensor, radar: Tensor, layers: tuple[str, ...] = ("decoder_8",)
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Estimate depth and lend out activations.
+
+        Args:
+            image: As for :meth:`forward`.
+            radar: As for :meth:`forward`.
+            layers: Any of image, radar, fused_32, decoder_16, decoder_8, decoder_4, decoder_2;
+                the number is the stride.
+
+        Returns:
+            Depth as of :meth:`forward`, and the activations by name, each in depth's graph.
+        """
+        taps = Taps(layers)
+        depth = self.decode(*self.encode(image, radar, taps), taps)
+        return depth, taps.complete()
+
+    def encode(
+        self, image: Tensor, radar: Tensor, tap: Tap = no_tap
+    ) -> tuple[Tensor, list[Tensor]]:
         """Run the network up to the output of its DASPP block: the place of its saliency maps.
 
         Returns:
             The DASPP output (B, decoder_channels[1], H/8, W/8), and the fused maps at strides 4
             and 2 that :meth:`decode` needs besides.
         """
-        x, *skips = reversed(self.fuse(image, radar))
-        for up, skip in zip(self.ups[:2], skips[:2], strict=True):
-            x = up(x, skip)
-        return self.daspp(x), skips[2:]
+        x, *skips = reversed(self.fuse(tap("image", image), tap("radar", radar)))
+        x = tap("decoder_16", self.ups[0](tap("fused_32", x), skips[0]))
+        x = tap("decoder_8", self.daspp(self.ups[1](x, skips[1])))
+        return x, skips[2:]
 
-    def decode(self, x: Tensor, skips: list[Tensor]) -> Tensor:
+    def decode(self, x: Tensor, skips: list[Tensor], tap: Tap = no_tap) -> Tensor:
         """Return the depth (B, 1, H, W), metres, from what :meth:`encode` returned."""
-        for up, skip in zip(self.ups[2:], skips, strict=True):
-            x = up(x, skip)
+        for name, up, skip in zip(("decoder_4", "decoder_2"), self.ups[2:], skips, strict=True):
+            x = tap(name, up(x, skip))
         # Single precision from here: half precision would round depth to half a metre.
         logits = functional.interpolate(
             self.head(x).float(), scale_factor=2.0, mode="bilinear", align_corners=False
