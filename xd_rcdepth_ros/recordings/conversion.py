@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import closing
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -112,28 +114,62 @@ def convert_plans(
                 failed[plan.name] = error
                 done = start + len(plan)
     else:
-        # Spawned, not forked: the caller may run threads, such as a progress display.
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(workers, mp_context=context) as pool:
-            futures = {pool.submit(write_plan, plan, out, storage): plan for plan in pending}
-            try:
-                for future in as_completed(futures):
-                    plan = futures[future]
-                    try:
-                        future.result()
-                    except XDRCDepthError as error:
-                        failed[plan.name] = error
-                    done += len(plan)
-                    report(done, total, plan.name)
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+        with closing(_in_parallel(pending, out, storage, workers)) as finished:
+            for plan, problem in finished:
+                if problem is not None:
+                    failed[plan.name] = problem
+                done += len(plan)
+                report(done, total, plan.name)
     if failed:
         name, first = next(iter(failed.items()))
         raise RecordingError(
             f"{len(failed)} of {len(plans)} bags failed ({', '.join(failed)}); {name}: {first}"
         )
     return [out / plan.name for plan in plans]
+
+
+def _in_parallel(
+    plans: Sequence[DrivePlan], out: Path, storage: str, workers: int
+) -> Generator[tuple[DrivePlan, XDRCDepthError | None], None, None]:
+    """Write bags in several processes; yield each plan when it is done, with its error if any."""
+    # Spawned, not forked: the caller may run threads, such as a progress display.
+    context = multiprocessing.get_context("spawn")
+    stop = context.Event()
+    with ProcessPoolExecutor(workers, context, _start_worker, (stop,)) as pool:
+        # Ctrl-C reaches every process of a terminal. A worker that died of it would make the pool
+        # kill the others in the middle of a bag. So the workers inherit a mask that keeps it from
+        # them, and are told to stop instead.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            futures = {pool.submit(_write_in_worker, p, out, storage): p for p in plans}
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        try:
+            for future in as_completed(futures):
+                error = future.exception()
+                if error is not None and not isinstance(error, XDRCDepthError):
+                    raise error
+                yield futures[future], error
+        except BaseException:
+            stop.set()
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+_stop: Any = None  # in a worker process, the event that tells it to give up
+
+
+def _start_worker(stop: Any) -> None:
+    global _stop
+    _stop = stop
+
+
+def _write_in_worker(plan: DrivePlan, out: Path, storage: str) -> None:
+    def tick() -> None:
+        if _stop.is_set():
+            raise KeyboardInterrupt
+
+    write_plan(plan, out, storage, tick)
 
 
 def write_plan(
