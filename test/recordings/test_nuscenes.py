@@ -301,6 +301,8 @@ def test_dangling_tokens_are_named(nuscenes_tree, tmp_path, rewrite_tables, tabl
         ("calibrated_sensor", "rotation", [1, 0, 0]),
         ("calibrated_sensor", "camera_intrinsic", [[1, 2], [3, 4]]),
         ("sample_data", "timestamp", "noon"),
+        ("sample_data", "timestamp", 10**30),
+        ("sample_data", "timestamp", -5),
         ("sample_data", "width", "wide"),
     ],
 )
@@ -321,6 +323,17 @@ def test_duplicate_stamps_are_counted_and_left_out(nuscenes_tree, tmp_path, rewr
     (bag,) = convert_nuscenes(root, tmp_path / "bags")
     assert read_info(bag)["skipped"] == {"duplicate stamp": 1}
     assert len(by_topic(bag)["/radar/front"]) == len(rows) - 1
+
+
+def test_a_folder_in_place_of_a_file_is_named(nuscenes_tree, tmp_path, monkeypatch):
+    root, tables = nuscenes_tree()
+    image = root / next(r["filename"] for r in tables["sample_data"] if "CAM" in r["token"])
+    image.unlink()
+    image.mkdir()
+    monkeypatch.setattr("pathlib.Path.is_file", lambda path: path.exists())  # seen too late
+    with pytest.raises(RecordingError, match=image.name):
+        convert_nuscenes(root, tmp_path / "bags")
+    assert list((tmp_path / "bags").iterdir()) == []
 
 
 def test_damaged_sensor_files_are_named(nuscenes_tree, tmp_path):

@@ -156,6 +156,16 @@ def test_missing_topics_are_listed_with_those_found(tmp_path):
         Recording(tmp_path / "bag", topics=wrong)
 
 
+def test_a_bag_without_radar_is_read_and_said(tmp_path, caplog):
+    with DriveWriter(tmp_path / "bag") as writer:
+        writer.camera_info("front", T0, CAMERA)
+        writer.image("front", T0, PNG, "png")
+    with caplog.at_level(logging.WARNING), Recording(tmp_path / "bag") as recording:
+        assert recording.frame(0).radar == ()
+        assert recording.frame(0).depth_m is None
+    assert "no radar topic" in caplog.text
+
+
 def test_missing_transforms_name_both_frames(tmp_path):
     write(tmp_path / "bag", transforms=False)
     with (

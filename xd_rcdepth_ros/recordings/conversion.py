@@ -177,9 +177,12 @@ def write_plan(
 ) -> None:
     """Write one planned bag; nothing is left of it if it fails."""
     info = {**plan.info, "converter_version": plan.version}
-    with DriveWriter(out / plan.name, storage, info) as writer:
-        skipped = plan.write(writer, tick)
-        writer.info["skipped"] = {reason: n for reason, n in skipped.items() if n}
+    try:
+        with DriveWriter(out / plan.name, storage, info) as writer:
+            skipped = plan.write(writer, tick)
+            writer.info["skipped"] = {reason: n for reason, n in skipped.items() if n}
+    except OSError as error:  # a source file that is there, but cannot be read
+        raise RecordingError(f"{plan.name}: {error}.") from error
 
 
 def _is_finished(path: Path, plan: DrivePlan) -> bool:

@@ -233,6 +233,8 @@ def _add(
         intrinsics = None if k is None else np.array(k, np.float64).reshape(3, 3)
         stamp_ns = int(_get(row, "timestamp", "sample_data")) * 1000
         size = (int(row.get("width") or 0), int(row.get("height") or 0))
+        if not 0 <= stamp_ns < 2**31 * 1_000_000_000:
+            raise ValueError(f"timestamp {row['timestamp']} is no time in microseconds")
     except (TypeError, ValueError) as error:
         raise RecordingError(f"sample_data {row.get('token')} is damaged: {error}.") from error
     mounting = Mounting(_pose(calibrated, "calibrated_sensor"), intrinsics)

@@ -308,6 +308,11 @@ class DriveWriter:
 
     def _header(self, stamp_ns: int, frame_id: str) -> Any:
         seconds, nanoseconds = divmod(int(stamp_ns), 1_000_000_000)
+        if not 0 <= seconds < 2**31:
+            raise RecordingError(
+                f"stamp {stamp_ns} ns of '{frame_id}' cannot be written: ROS counts seconds from "
+                "1970 to 2038. Is the source in another unit?"
+            )
         time = self._make("builtin_interfaces/msg/Time", sec=seconds, nanosec=nanoseconds)
         return self._make(schema.HEADER, stamp=time, frame_id=frame_id)
 
