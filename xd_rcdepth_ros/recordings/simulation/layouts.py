@@ -150,8 +150,10 @@ def write_zju(drive: Drive, root: str | Path, workers: int = 2) -> None:
     """
     stamps = drive.stamps_ns("camera")
     names = [f"{stamp // 1_000_000_000}.{stamp % 1_000_000_000:09d}" for stamp in stamps]
-    train, rest = split_names(names)
-    val, test = (rest[::2], rest[1::2]) if len(rest) > 1 else (rest, rest)
+    held = max(1, len(names) // 10)  # the last two tenths, at least a frame each
+    train, val, test = names[: -2 * held], names[-2 * held : -held], names[-held:]
+    if not train:
+        raise RecordingError(f"{len(names)} frames do not make three splits; 3 are needed.")
     camera_from_base = drive.rig.camera.inverse()
     calibration = {
         "width": drive.camera.width,

@@ -180,7 +180,7 @@ class Traffic:
                 )
         if place.name in ("city", "suburb"):
             for _ in range(int(rng.poisson(1.2 * density))):
-                t = -(place.half_width_m - place.parking_m - 0.35)
+                t = -(place.half_width_m - place.parking_m - 0.15)
                 self.actors.append(
                     Actor("bicycle", self._look(), "stream", rng.uniform(20, 300), t, 5.0)
                 )
