@@ -87,6 +87,17 @@ def test_made_tree_agrees_with_the_devkit(nuscenes_tree, tmp_path):
     assert check_bag(nusc, bag) > 500
 
 
+def test_simulated_drive_agrees_with_the_devkit(tmp_path):
+    simulation = pytest.importorskip(
+        "xd_rcdepth_ros.recordings.simulation", reason="the simulator's libraries are not installed"
+    )
+    settings = simulation.DriveSettings(seed=2, frames=8, width=160, height=96)
+    simulation.write_nuscenes([simulation.Drive(settings)], tmp_path / "tree")
+    nusc = nuscenes.NuScenes("v1.0-mini", str(tmp_path / "tree"), verbose=False)
+    (bag,) = convert_nuscenes(tmp_path / "tree", tmp_path / "bags")
+    assert check_bag(nusc, bag) > 10_000
+
+
 def test_keyframe_pairs_are_those_of_the_sample(real_drive, tmp_path):
     """A keyframe image gets the radar and lidar keyframes of its own sample."""
     nusc = nuscenes.NuScenes("v1.0-mini", str(real_drive), verbose=False)

@@ -99,7 +99,7 @@ class Recording:
         self.info: dict[str, Any] = (
             read_info(metadata) if (metadata / "metadata.yaml").exists() else {}
         )
-        if not self._radars:
+        if not self._radars and self._names.radars is None:
             _log.warning("%s has no radar topic; its frames hold the image alone", self.path)
         self.tags = frozenset(str(tag) for tag in self.info.get("tags", ()))
 
