@@ -40,10 +40,10 @@ def figures_table(result: Mapping[str, Any]) -> Table:
     columns = {f"0-{cap} m": result["caps"][cap] for cap in caps}
     for name, card in result["baselines"].items():  # beside the model, at the largest cap
         columns[f"{label(name)}, 0-{caps[-1]} m"] = card["caps"][caps[-1]]
-    title = f"{result['frames']} frames, clamp {result['protocol']['clamp']}, mean over frames"
-    table = Table("", *columns, title=title)
     if result["between_points"]["pixels"]:
         columns["between points"] = result["between_points"]
+    title = f"{result['frames']} frames, clamp {result['protocol']['clamp']}, mean over frames"
+    table = Table("", *columns, title=title)
     for metric in METRICS:
         table.add_row(HEADINGS[metric], *(number(figures[metric]) for figures in columns.values()))
     return table

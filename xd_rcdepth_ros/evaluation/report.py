@@ -147,9 +147,10 @@ def _lead(result: Mapping[str, Any]) -> str:
     if known:
         best = min(known, key=lambda name: known[name])
         text += f" The best plain baseline ({charts.label(best)}) has {number(known[best])} m."
-    between = result["between_points"]["mae_m"]
+    between = result["between_points"]["abs_rel"]
     if between is not None:
-        text += f" Between the points of the sweep the MAE is {number(between)} m."
+        on_points = number(result["pixel_pooled"][cap]["abs_rel"])
+        text += f" AbsRel between the points of the sweep {number(between)}, on them {on_points}."
     if counts["frames_without_truth"]:
         text += f" {counts['frames_without_truth']} frames without ground truth are left out."
     if result["skipped"]:
