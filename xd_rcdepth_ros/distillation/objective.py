@@ -1,0 +1,279 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The full objectives: what a teacher and what a student is trained by.
+
+Student: L1 on dense and on single-sweep ground truth, smoothness, and up to three things that a
+teacher can give: explanations, depth distributions, and (for comparison) plain L1 on its depth.
+The networks know nothing of this: any module with ``forward_taps`` can be either side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from xd_rcdepth_ros.distillation.distribution import DistributionConfig, depth_distribution_loss
+from xd_rcdepth_ros.distillation.explanation import ExplanationConfig, alignment_loss, explain
+from xd_rcdepth_ros.distillation.losses import (
+    known,
+    masked_bce,
+    masked_l1,
+    smoothness,
+    uncertainty_weights,
+)
+from xd_rcdepth_ros.errors import ConfigurationError
+from xd_rcdepth_ros.network.teacher import TeacherOutput
+
+
+class Explainable(Protocol):
+    """A network that lends out its activations."""
+
+    training: bool
+
+    def forward_taps(
+        self, image: Tensor, radar: Tensor, layers: tuple[str, ...]
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return a dense prediction, and activations by name, in its graph."""
+
+
+@dataclass(frozen=True)
+class Supervision:
+    """Ground truth of a batch, (B, 1, H, W) metres each, NaN or 0 where unknown.
+
+    Attributes:
+        dense_m: Interpolated or exact depth.
+        single_m: One lidar sweep.
+    """
+
+    dense_m: Tensor | None = None
+    single_m: Tensor | None = None
+
+    def valid(self) -> Tensor | None:
+        """Return where any ground truth is known, (B, 1, H, W) bool."""
+        masks = [known(depth) for depth in (self.dense_m, self.single_m) if depth is not None]
+        if not masks:
+            return None
+        return masks[0] if len(masks) == 1 else masks[0] | masks[1]
+
+
+@dataclass(frozen=True)
+class TeacherReference:
+    """What a teacher says about a batch; may be kept and used again.
+
+    Attributes:
+        depth_m: (B, 1, H, W), metres.
+        maps: Attribution maps (B, 1, h, w) by layer.
+        seed: Of the ``projection`` target that the maps belong to.
+    """
+
+    depth_m: Tensor
+    maps: Mapping[str, Tensor] = field(default_factory=dict)
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class StudentObjective:
+    """Weights of the student's terms; a term of weight 0 is not computed.
+
+    Attributes:
+        dense: L1 on dense ground truth, where no single-sweep value is.
+        single: L1 on the single sweep.
+        smoothness: Edge-aware smoothness.
+        explanation: Alignment of explanations.
+        distribution: Divergence of depth distributions.
+        response: Plain L1 on the teacher's depth.
+        uncertainty: Weigh dense and single-sweep places by how far the prediction is off.
+        explanations: How explanations are made and compared.
+        distributions: How depth becomes a distribution.
+    """
+
+    dense: float = 1.0
+    single: float = 1.0
+    smoothness: float = 0.001
+    explanation: float = 1.0
+    distribution: float = 1.0
+    response: float = 0.0
+    uncertainty: bool = False
+    explanations: ExplanationConfig = field(default_factory=ExplanationConfig)
+    distributions: DistributionConfig = field(default_factory=DistributionConfig)
+
+    def __post_init__(self) -> None:
+        for name in ("dense", "single", "smoothness", "explanation", "distribution", "response"):
+            if not 0 <= getattr(self, name) < float("inf"):
+                raise ConfigurationError(
+                    f"objective weight {name} is {getattr(self, name)}; expected 0 or more."
+                )
+
+    @property
+    def needs_teacher(self) -> bool:
+        """True if any term compares with a teacher."""
+        return max(self.explanation, self.distribution, self.response) > 0
+
+
+def refer(
+    teacher: Explainable,
+    image: Tensor,
+    radar: Tensor,
+    objective: StudentObjective,
+    supervision: Supervision | None = None,
+    seed: int = 0,
+) -> TeacherReference:
+    """Ask a teacher what a student will be compared with.
+
+    Args:
+        teacher: In eval mode. Freeze its parameters (``requires_grad_(False)``): the graph then
+            starts at the first explained layer, which saves time and memory.
+        image: (B, 3, H, W) in [0, 1].
+        radar: (B, C, H, W) raster.
+        objective: Says whether explanations are wanted, and which.
+        supervision: Needed for the target ``valid``.
+        seed: Of the target ``projection``.
+
+    Returns:
+        Depth and maps, detached.
+    """
+    if teacher.training:
+        raise ConfigurationError(
+            "the teacher is in training mode, so its answers depend on the batch; call eval()."
+        )
+    config = objective.explanations
+    if objective.explanation == 0:
+        with torch.no_grad():
+            return TeacherReference(teacher.forward_taps(image, radar, ())[0].detach(), seed=seed)
+    with torch.enable_grad():
+        depth, taps = teacher.forward_taps(image, radar, config.layers)
+        mask = _target_mask(config, depth.detach(), supervision)
+        maps = explain(depth, taps, config, mask, seed)
+    return TeacherReference(depth.detach(), maps, seed)
+
+
+def student_loss(
+    student: Explainable,
+    image: Tensor,
+    radar: Tensor,
+    supervision: Supervision,
+    objective: StudentObjective,
+    reference: TeacherReference | None = None,
+) -> tuple[Tensor, dict[str, Tensor], Tensor]:
+    """Run a student and return its loss.
+
+    Args:
+        student: Network in training.
+        image: (B, 3, H, W) in [0, 1].
+        radar: (B, C, H, W) raster.
+        supervision: Ground truth.
+        objective: Terms and weights.
+        reference: The teacher's answer, if the objective needs one.
+
+    Returns:
+        Weighted sum; its terms before weighting, detached, by name; the depth, detached.
+    """
+    if objective.needs_teacher and reference is None:
+        raise ConfigurationError(
+            "the objective compares with a teacher, but no reference was given. Call refer(), or "
+            "set the weights explanation, distribution and response to 0."
+        )
+    config = objective.explanations
+    layers = config.layers if objective.explanation else ()
+    depth, taps = student.forward_taps(image, radar, layers)
+    terms = ground_truth_terms(depth, image, supervision, objective)
+    if reference is not None:
+        if objective.explanation:
+            mask = _target_mask(config, reference.depth_m, supervision)
+            maps = explain(depth, taps, config, mask, reference.seed, create_graph=True)
+            terms["explanation"] = alignment_loss(maps, reference.maps, config)
+        if objective.distribution:
+            terms["distribution"] = depth_distribution_loss(
+                depth, reference.depth_m, objective.distributions, supervision.valid()
+            )
+        if objective.response:
+            everywhere = torch.isfinite(reference.depth_m)
+            terms["response"] = masked_l1(depth, reference.depth_m, everywhere)
+    total = sum((getattr(objective, k) * v for k, v in terms.items()), depth.new_zeros(()))
+    return total, {k: v.detach() for k, v in terms.items()}, depth.detach()
+
+
+def ground_truth_terms(
+    depth_m: Tensor, image: Tensor, supervision: Supervision, objective: StudentObjective
+) -> dict[str, Tensor]:
+    """Return the terms ``dense``, ``single`` and ``smoothness`` that have data and weight."""
+    dense, single = supervision.dense_m, supervision.single_m
+    terms, weights = {}, {}
+    if objective.uncertainty and dense is not None and single is not None:
+        weights["dense"], weights["single"] = uncertainty_weights(depth_m, dense, single)
+    if objective.dense and dense is not None:
+        mask = known(dense) if single is None else known(dense) & ~known(single)
+        terms["dense"] = masked_l1(depth_m, dense, mask, weights.get("dense"))
+    if objective.single and single is not None:
+        terms["single"] = masked_l1(depth_m, single, known(single), weights.get("single"))
+    if objective.smoothness:
+        terms["smoothness"] = smoothness(depth_m, image)
+    return terms
+
+
+def _target_mask(
+    config: ExplanationConfig, teacher_depth_m: Tensor, supervision: Supervision | None
+) -> Tensor | None:
+    """Return the places whose mean is explained: the same for teacher and student."""
+    if config.target == "near":
+        return teacher_depth_m < config.near_m
+    if config.target == "valid" and supervision is not None:
+        return supervision.valid()
+    return None
+
+
+@dataclass(frozen=True)
+class TeacherObjective:
+    """Weights of the teacher's terms; the defaults are CaFNet's.
+
+    Attributes:
+        dense: L1 of depth on dense ground truth.
+        single: L1 of depth on the single sweep; 1 in the variant that LiRCDepth distils.
+        confidence: Binary cross-entropy of the confidence.
+        coarse: L1 of stage 1's depth on dense ground truth.
+        smoothness: Edge-aware smoothness.
+    """
+
+    dense: float = 1.0
+    single: float = 0.0
+    confidence: float = 1.0
+    coarse: float = 0.5
+    smoothness: float = 0.001
+
+
+def teacher_loss(
+    output: TeacherOutput,
+    image: Tensor,
+    supervision: Supervision,
+    confidence_label: Tensor,
+    objective: TeacherObjective,
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Return a teacher's loss.
+
+    Args:
+        output: What the teacher said.
+        image: (B, 3, H, W) in [0, 1].
+        supervision: Ground truth; dense is needed.
+        confidence_label: (B, 1, H, W) from ``confidence_labels``.
+        objective: Weights.
+
+    Returns:
+        Weighted sum, and its terms before weighting, detached, by name.
+    """
+    dense, single = supervision.dense_m, supervision.single_m
+    if dense is None:
+        raise ConfigurationError("the teacher's objective needs dense ground truth; none came.")
+    mask = known(dense)
+    terms = {
+        "dense": masked_l1(output.depth_m, dense, mask),
+        "confidence": masked_bce(output.confidence_logit, confidence_label, mask),
+        "coarse": masked_l1(output.coarse_m, dense, mask),
+        "smoothness": smoothness(output.depth_m, image),
+    }
+    if single is not None and objective.single:
+        terms["single"] = masked_l1(output.depth_m, single, known(single))
+    total = sum((getattr(objective, k) * v for k, v in terms.items()), output.depth_m.new_zeros(()))
+    return total, {k: v.detach() for k, v in terms.items()}
