@@ -65,12 +65,14 @@ def measure_pace(
         frame: A frame of the drive.
         period_s: Time between two images of the drive, seconds.
         repeats: Timed runs at most, after one that is not.
-        patience_s: No further run is begun after this time.
+        patience_s: After this time no further run is begun, once there are three.
     """
     began_s = time.perf_counter()
     estimator.estimate(frame)
     times_s: list[float] = []
-    while not times_s or (len(times_s) < repeats and time.perf_counter() - began_s < patience_s):
+    while len(times_s) < 3 or (
+        len(times_s) < repeats and time.perf_counter() - began_s < patience_s
+    ):
         start_s = time.perf_counter()
         estimator.estimate(frame)
         times_s.append(time.perf_counter() - start_s)
