@@ -17,7 +17,7 @@ from xd_rcdepth_ros.recordings.simulation.shading import LEAVES, Lights, Shader
 from xd_rcdepth_ros.recordings.simulation.weather import Conditions
 
 Array = NDArray[np.float32]
-_SUBPIXELS = np.array([[-0.33, 0.17], [0.33, -0.17]], np.float32)
+_SUBPIXELS = np.array([[0.5, 0.5]], np.float32)
 _TILE = 1 << 14  # rays shaded at a time: their arrays stay in the processor's cache
 
 
@@ -70,7 +70,10 @@ class CameraSimulator:
             radiance[:, tile], label[tile], normal[:, tile] = self._shader.light(
                 world, hits.select(tile), origin, directions[tile], open_sky[tile], lights
             )
-        edge = _edges(depth.reshape(shape), label.reshape(shape), normal.reshape(3, *shape))
+        edge = _edges(
+            depth.reshape(shape), label.reshape(shape), normal.reshape(3, *shape),
+            radiance[1].reshape(shape),
+        )  # fmt: skip
         for start in range(0, len(edge), _TILE):
             part = edge[start : start + _TILE]
             total = np.minimum(radiance.take(part, 1), 3.0)
@@ -122,7 +125,9 @@ class CameraSimulator:
         rows, reach = rows.reshape(-1, 3), depth.reshape(shape)[1::3, 1::3].ravel()
         result = np.ones(h * w, np.float32)
         near = np.flatnonzero(reach < 45)
-        points = origin + rows.take(near, 0) * (reach.take(near)[:, None] * np.float32(0.999))
+        # Start a little before the surface, so that its own curve does not count as a wall.
+        way = reach.take(near) * np.float32(0.998) - np.float32(0.03)
+        points = origin + rows.take(near, 0) * way[:, None]
         points[:, 2] += 0.02
         pattern = _hemisphere(h, w).take(near, 0)
         result[near] = ~world.blocked(points, pattern, 2.2)
@@ -142,18 +147,24 @@ def _turned(vectors: Array, rotation: Array) -> Array:
     return result
 
 
-def _edges(depth: Array, label: NDArray[np.int32], normal: Array) -> NDArray[np.int64]:
-    """Return the indices of pixels (of an image (H, W)) next to which something else begins."""
+def _edges(
+    depth: Array, label: NDArray[np.int32], normal: Array, light: Array
+) -> NDArray[np.int64]:
+    """Return the indices of pixels (of an image (H, W)) next to which something else begins.
+
+    Where both sides look the same, nothing is gained by a finer look, so that is left out.
+    """
     inverse = (1.0 / depth).astype(np.float32)
     edge = np.zeros(depth.shape, bool)
     for a, b in ((np.s_[:, 1:], np.s_[:, :-1]), (np.s_[1:], np.s_[:-1])):
         jump = np.abs(inverse[a] - inverse[b]) > 0.06 * np.maximum(inverse[a], inverse[b])
-        turn = sum(n[a] * n[b] for n in normal) < 0.8
-        other = label[a] != label[b]
-        different = other | ((jump | turn) & (label[a] >= 0))
+        turn = normal[0][a] * normal[0][b] + normal[1][a] * normal[1][b]
+        turn = turn + normal[2][a] * normal[2][b] < 0.8
+        different = (label[a] != label[b]) | ((jump | turn) & (label[a] >= 0))
+        different &= np.abs(light[a] - light[b]) > 0.14 * np.maximum(light[a], light[b])
         edge[a] |= different
         edge[b] |= different
-    return np.flatnonzero(edge & (label != LEAVES) | edge & (_beside_sky(label)))
+    return np.flatnonzero(edge & ((label != LEAVES) | _beside_sky(label)))
 
 
 def _beside_sky(label: NDArray[np.int32]) -> NDArray[np.bool_]:

@@ -99,33 +99,46 @@ class Materials:
         return across * stretch, across
 
     def _ground(self, surface: Surface, which: NDArray, pixel_m: Array, look: Look) -> None:
-        place = self.road.place
         s, t = surface.uv.take(which, axis=1)
         along, across = self._footprints(surface, which, pixel_m)
-        away, blur = np.abs(t), np.sqrt(along * across)
-        half = place.half_width_m
-        near = self._from_crossing(s)
+        near, away = self._from_crossing(s), np.abs(t)
         side_road = band(near, -CROSSING_HALF_WIDTH_M, CROSSING_HALF_WIDTH_M, along)
-        on_road = band(away, -1.0, half, across)
+        on_road = band(away, -1.0, self.road.place.half_width_m, across)
         asphalt = np.maximum(on_road, side_road)
-        color = self._verge(s, t, away, blur, across, along)
+        color = np.zeros((3, len(which)), np.float32)
+        columns = np.stack([s, t, near, along, across]).astype(np.float32, copy=False)
+        beside, over = np.flatnonzero(asphalt < 0.999), np.flatnonzero(asphalt > 0.001)
+        if len(beside):
+            color[:, beside] = self._verge(*columns.take(beside, axis=1))
+        if len(over):
+            road, puddle = self._asphalt(*columns.take(over, axis=1))
+            share = asphalt.take(over)
+            color[:, over] += (road - color.take(over, axis=1)) * share
+            look.gloss[which[over]] = puddle * share
+        look.albedo[:, which] = np.clip(color, 0.01, 0.9)
+
+    def _asphalt(
+        self, s: Array, t: Array, near: Array, along: Array, across: Array
+    ) -> tuple[Array, Array]:
+        """Return the colour (3, N) of the roadway, and how much (N,) water stands on it."""
+        place = self.road.place
+        away, blur = np.abs(t), np.sqrt(along * across)
         stone = (0.095 + 0.011 * noise(s, t, blur, 0.025, 1)) * (
             1 + 0.07 * noise(s, t, blur, 0.5, 2) + 0.05 * noise(s * 0.2, t, blur, 0.4, 3)
         )
         lane = np.mod(away - place.median_m / 2, place.lane_width_m) - place.lane_width_m / 2
-        stone *= 1 - 0.10 * np.exp(-(((np.abs(lane) - 0.8) / 0.28) ** 2)) * on_road
-        patch = hashed(np.floor(s / 9.0), np.floor(t / 1.7)) < 0.06
-        stone = np.where(patch, stone * 0.78, stone)
+        stone *= 1 - 0.10 * np.exp(-(((np.abs(lane) - 0.8) / 0.28) ** 2))  # worn by the wheels
+        patch = hashed(np.floor(s / 9.0), np.floor(t / 1.7)) < 0.05
+        stone = np.where(patch, stone * 0.84, stone)
         road = stone * np.array([[1.0], [0.99], [0.97]], np.float32)
-        paint = self._markings(s, t, away, near, along, across)
+        paint = self._markings(s, t, near, along, across)
         worn = np.clip(1.0 - 0.14 * np.abs(noise(s, t, blur, 0.06, 5)), 0.4, 1.0)
         road += (_WHITE - road) * (paint * worn)
         wet = self.conditions.wet
-        if wet:
-            puddle = np.clip(0.75 + 0.3 * noise(s * 0.5, t, blur, 0.6, 6), 0.3, 1.0) * wet
-            road *= 1 - 0.45 * puddle
-            look.gloss[which] = puddle * asphalt
-        look.albedo[:, which] = np.clip(color + (road - color) * asphalt, 0.01, 0.9)
+        if not wet:
+            return road, np.zeros(len(s), np.float32)
+        puddle = np.clip(0.75 + 0.3 * noise(s * 0.5, t, blur, 0.6, 6), 0.3, 1.0) * wet
+        return road * (1 - 0.45 * puddle), puddle
 
     def _from_crossing(self, s: Array) -> Array:
         """Return the signed distance from the nearest crossing's middle, far if there is none."""
@@ -137,11 +150,10 @@ class Materials:
         behind = s - crossings[np.minimum(after, len(crossings) - 1)]
         return np.where(np.abs(before) < np.abs(behind), before, behind).astype(np.float32)
 
-    def _verge(
-        self, s: Array, t: Array, away: Array, blur: Array, across: Array, along: Array
-    ) -> Array:
-        """Return the colour (N, 3) of what lies beside the asphalt."""
+    def _verge(self, s: Array, t: Array, near: Array, along: Array, across: Array) -> Array:
+        """Return the colour (3, N) of what lies beside the asphalt."""
         place, half = self.road.place, self.road.place.half_width_m
+        away, blur = np.abs(t), np.sqrt(along * across)
         rough = 1 + 0.22 * noise(s, t, blur, 0.05, 1) + 0.16 * noise(s, t, blur, 0.7, 2)
         dry = np.clip(0.25 + 0.18 * noise(s, t, blur, 2.5, 4), 0, 0.5)
         straw = np.array([[0.17], [0.15], [0.07]], np.float32)
@@ -159,11 +171,10 @@ class Materials:
             color += (gravel - color) * (0.8 * band(away, half, half + 0.7, across))
         return color
 
-    def _markings(
-        self, s: Array, t: Array, away: Array, near: Array, along: Array, across: Array
-    ) -> Array:
+    def _markings(self, s: Array, t: Array, near: Array, along: Array, across: Array) -> Array:
         """Return how much (N,) of a pixel is white paint."""
         place = self.road.place
+        away = np.abs(t)
         outer = place.median_m / 2 + place.lanes * place.lane_width_m
         paint = np.zeros(len(s), np.float32)
         if place.median_m:
@@ -243,8 +254,9 @@ class Materials:
         look.gloss[which] = pane * 0.9
         if self.conditions.lamps_on:
             bright = pane * ((cell > 0.68) | (shop & (cell > 0.3)))
-            tone = np.stack([np.ones_like(cell), 0.62 + 0.2 * pick[1], 0.25 + 0.4 * pick[2]])
-            level = 0.45 if self.conditions.night else 0.25
+            tone = np.stack([np.ones_like(cell), 0.58 + 0.2 * pick[1], 0.2 + 0.35 * pick[2]])
+            tone *= 0.7 + 0.6 * np.mod(v, 3.1) / 3.1  # ceiling lamps
+            level = 0.13 if self.conditions.night else 0.2
             look.emission[:, which] = tone * (bright * level * (0.5 + cell))
 
 

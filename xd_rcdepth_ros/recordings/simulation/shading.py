@@ -192,15 +192,17 @@ class Shader:
         light: Array,
     ) -> None:
         """Add mirror images: the sky in paint and glass, and the surroundings in a wet road."""
-        which = np.flatnonzero(look.gloss > 0.02)
+        glossy = np.flatnonzero(look.gloss > 0.02)
+        grazing = 1 - np.clip(view_cos.take(glossy), 0, 1)
+        grazing = grazing * (grazing * grazing) * (grazing * grazing)
+        share = look.gloss.take(glossy) * (0.05 + 0.95 * grazing)
+        seen = share > 0.025
+        which, share = glossy[seen], share[seen]
         if not len(which):
             return
         conditions = self.conditions
         cosine = np.clip(view_cos.take(which), 0, 1)
         mirrored = unit.take(which, 1) + 2 * cosine * surface.normal.take(which, 1)
-        grazing = (1 - cosine) * (1 - cosine)
-        grazing = grazing * grazing * (1 - cosine)
-        share = look.gloss.take(which) * (0.05 + 0.95 * grazing)
         image = conditions.sky(mirrored, clouds=False)
         below = mirrored[2] < 0.05
         image[:, below] = conditions.ground[:, None] * np.float32(0.6)

@@ -85,6 +85,7 @@ class _Piece:
         self.parts: list[Mesh] = []
         self.lamps: list[NDArray[np.float64]] = []
         self._ids = 0
+        self._built: list[tuple[float, float, float, float]] = []  # s and t ranges of buildings
 
     def fill(self) -> None:
         self._ground()
@@ -144,6 +145,9 @@ class _Piece:
     def _free(self, s: float, margin: float) -> bool:
         return not bool(self.road.near_crossing(s, CROSSING_HALF_WIDTH_M + margin))
 
+    def _unbuilt(self, s: float, t: float) -> bool:
+        return not any(a < s < b and abs(t - c) < reach for a, b, c, reach in self._built)
+
     def _buildings(self, side: int) -> None:
         place, rng = self.place, self.rng
         edge = place.half_width_m + place.pavement_m
@@ -164,6 +168,8 @@ class _Piece:
                 else:
                     mesh = buildings.hall(rng, length * 1.6, depth)
                 self.put(mesh, middle, side * back, 0.0 if side > 0 else np.pi)
+                half = length * 0.8
+                self._built.append((middle - half, middle + half, side * back, depth / 2 + 2.5))
             elif place.name == "suburb" and clear and rng.random() < 0.7:
                 hedge = vegetation.hedge(int(rng.integers(4)))
                 self.put(hedge, middle, side * (edge + 1.0), scale=(length / 6, 1, 1))
@@ -182,14 +188,14 @@ class _Piece:
                 t = edge + rng.uniform(1.5, 22)
             else:
                 t = edge + 3.0 + rng.gamma(1.6, 7.0)
-            if t > STRIP_M - 2:
+            if t > STRIP_M - 2 or not self._unbuilt(s, side * t):
                 continue
             scale = rng.uniform(0.55, 0.9) if place.name == "city" else rng.uniform(0.6, 1.35)
             self.put(self._tree(t > 28), s, side * t, rng.uniform(0, 6.28), scale)
         for _ in range(int(rng.poisson(0 if place.name == "city" else 5))):
             s = self.start_m + rng.uniform(0, PIECE_M)
             t = edge + rng.uniform(1.6, 16)
-            if self._free(s, 2.0):
+            if self._free(s, 2.0) and self._unbuilt(s, side * t):
                 bush = vegetation.bush(int(rng.integers(6)), self.season)
                 self.put(bush, s, side * t, rng.uniform(0, 6.28), rng.uniform(0.6, 1.5))
         if place.name in ("country", "motorway") and rng.random() < 0.6:  # the edge of a wood

@@ -18,7 +18,7 @@ FloatArray = NDArray[np.float64]
 LOOP_M = 420.0  # through traffic that falls behind comes back this far ahead
 BEHIND_M = 60.0
 VIEW_M = 330.0
-FAR_M = 45.0  # from here on vehicles have fewer triangles
+FAR_M = 38.0  # from here on vehicles have fewer triangles
 
 
 class EgoMotion:
@@ -291,7 +291,7 @@ class Traffic:
         parts = []
         ego_s = float(self.ego.s_m(time_s))
         for index, one in enumerate(moved):
-            actor, far = one.actor, one.s_m - ego_s > FAR_M
+            actor, far = one.actor, not -8 < one.s_m - ego_s < FAR_M
             pitch = 0.0
             if actor.kind == "pedestrian":
                 step = 2 * np.pi * abs(actor.speed_mps) * time_s / 1.5 + actor.phase

@@ -87,6 +87,7 @@ class Conditions:
         """Return the light (3, N) from the whole sky and ground on surfaces with these normals."""
         up = 0.5 + 0.5 * normals[2]
         sky = 0.45 * self.zenith + 0.55 * self.horizon
+        sky = sky + (sky.mean() - sky) * np.float32(0.5)  # the camera's white balance
         return _column(self.ground) + _column(sky - self.ground) * up
 
     def air(self, color: Array, distance_m: Array, directions: Array) -> Array:

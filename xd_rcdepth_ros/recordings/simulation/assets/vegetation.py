@@ -72,7 +72,7 @@ def broadleaf(variant: int, season: str = "summer", far: bool = False) -> Mesh:
                 parts.append(tube(center, tip, 0.025, 0.008, 3, bark, Material.BARK))
             continue
         parts.append(ellipsoid(radii * 0.74, center, color * 0.42, Material.FOLIAGE, 5, 8))
-        parts.append(_leaves(rng, center, radii, 60 if far else 250, 0.5 if far else 0.31, color))
+        parts.append(_leaves(rng, center, radii, 50 if far else 210, 0.55 if far else 0.32, color))
     return Mesh.join(parts)
 
 

@@ -271,7 +271,7 @@ def vehicle(kind: str, paint: int, far: bool = False) -> Mesh:
         far: True for one with simpler wheels and no pillars.
     """
     if kind == "bicycle":
-        return rider(paint % 16)
+        return rider(paint % 16, far)
     return _painted(kind, paint % len(PAINTS), far)
 
 
