@@ -113,6 +113,22 @@ def test_the_order_of_a_batch_does_not_matter(make_network, batch, target, uncer
     torch.testing.assert_close(loss([2, 0, 3, 1]), loss([0, 1, 2, 3]))
 
 
+def test_near_places_are_those_of_the_teacher(make_network, batch):
+    """Both networks must explain the same places, or their maps answer different questions."""
+    student, teacher = make_network(0, scale=30.0), make_network(1, scale=30.0).eval()
+    objective = StudentObjective(
+        explanations=ExplanationConfig(target="near", layers=("decoder_4",), near_m=0.0)
+    )
+    reference = refer(teacher, *batch(), objective)
+    near = reference.depth_m < 0
+    depth, taps = student.forward_taps(*batch())
+    assert 0 < near.sum() < near.numel() and not torch.equal(near, depth < 0)
+    maps = explain(depth, taps, objective.explanations, mask=near, create_graph=True)
+    expected = alignment_loss(maps, reference.maps, objective.explanations)
+    terms = student_loss(student, *batch(), Supervision(), objective, reference)[1]
+    torch.testing.assert_close(terms["explanation"], expected.detach())
+
+
 def test_direct_training_needs_no_teacher(make_network, batch):
     objective = StudentObjective(explanation=0, distribution=0)
     loss, terms, _ = student_loss(make_network(), *batch(), ground_truth(), objective)

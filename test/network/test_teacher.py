@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from xd_rcdepth_ros.cli.describe import count_gmac
 from xd_rcdepth_ros.errors import CheckpointError, ConfigurationError
@@ -27,6 +28,7 @@ from xd_rcdepth_ros.network import (
     save_checkpoint,
 )
 from xd_rcdepth_ros.network.local_planar_guidance import plane_depth
+from xd_rcdepth_ros.network.pretrained import load_encoder
 from xd_rcdepth_ros.network.radar_confidence import ConfidenceFusion
 from xd_rcdepth_ros.network.resnet import ResNetEncoder
 from xd_rcdepth_ros.network.sparse_convolution import SparseConvolution
@@ -267,6 +269,22 @@ def test_torchvision_weights_load_and_the_classifier_is_left_out(name):
     weights.pop(next(iter(weights)))
     with pytest.raises(RuntimeError, match="Missing"):
         target.load_imagenet(weights)
+
+
+def test_weight_files_load_or_say_why_not(tmp_path):
+    source, target = ResNetEncoder(18), ResNetEncoder(18)
+    path = tmp_path / "resnet18.safetensors"
+    save_file({**source.state_dict(), "fc.bias": torch.zeros(1000)}, path)
+    load_encoder(target, path)
+    torch.testing.assert_close(target.layer4[1].conv2.weight, source.layer4[1].conv2.weight)
+    with pytest.raises(CheckpointError, match=r"no weights of ResNetEncoder.*layer1\.2"):
+        load_encoder(ResNetEncoder(34), path)
+    with pytest.raises(CheckpointError, match=r"no weight file at .*none\.safetensors"):
+        load_encoder(target, tmp_path / "none.safetensors")
+    pickled = tmp_path / "resnet18.pth"
+    torch.save(source.state_dict(), pickled)
+    with pytest.raises(CheckpointError, match="Convert one that you trust"):
+        load_encoder(target, pickled)
 
 
 def package_name(own: str) -> str:
