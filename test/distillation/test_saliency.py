@@ -4,10 +4,11 @@
 import pytest
 import torch
 
+from xd_rcdepth_ros.distillation.attribution import min_max
+from xd_rcdepth_ros.distillation.explanation import ExplanationConfig, explain
 from xd_rcdepth_ros.distillation.saliency import (
     grad_cam,
     mean_depth,
-    min_max,
     near_depth,
     region_depth,
 )
@@ -73,3 +74,13 @@ def test_map_stays_in_the_graph_when_asked():
 @pytest.mark.parametrize("value", [0.0, 7.0])
 def test_constant_maps_become_zero(value):
     assert (min_max(torch.full((2, 1, 3, 3), value)) == 0).all()
+
+
+def test_the_live_map_is_the_distilled_map():
+    """What the node shows is what the student was taught: one formula, one scaling."""
+    torch.manual_seed(0)
+    activation = torch.randn(2, 4, 5, 6, requires_grad=True)
+    depth = (activation**2).sum(1, keepdim=True)
+    taught = explain(depth * 1, {"x": activation}, ExplanationConfig(layers=("x",)))["x"]
+    shown = grad_cam(activation, mean_depth((activation**2).sum(1, keepdim=True)))
+    torch.testing.assert_close(taught, shown)

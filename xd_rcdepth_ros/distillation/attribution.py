@@ -12,7 +12,6 @@ from typing import TypeVar
 
 from torch import Tensor
 
-from xd_rcdepth_ros.distillation.saliency import min_max
 from xd_rcdepth_ros.errors import ConfigurationError
 
 T = TypeVar("T")
@@ -48,6 +47,12 @@ METHODS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "hires_cam": hires_cam_map,
     "gradient_x_input": hires_cam_map,
 }
+
+
+def min_max(maps: Tensor) -> Tensor:
+    """Scale each image's map (B, 1, h, w) to [0, 1]; a constant map becomes zero."""
+    low, high = maps.amin(dim=(2, 3), keepdim=True), maps.amax(dim=(2, 3), keepdim=True)
+    return (maps - low) / (high - low).clamp(min=1e-8)
 
 
 def unit_sum(maps: Tensor) -> Tensor:

@@ -25,7 +25,12 @@ from xd_rcdepth_ros.distillation.attribution import (
     choose,
     full_precision,
 )
-from xd_rcdepth_ros.distillation.saliency import NEAR_FIELD_M, mean_depth, region_depth
+from xd_rcdepth_ros.distillation.saliency import (
+    NEAR_FIELD_M,
+    masked_mean,
+    mean_depth,
+    region_depth,
+)
 from xd_rcdepth_ros.errors import ConfigurationError
 
 TARGETS = ("mean", "valid", "near", "region", "projection")
@@ -80,18 +85,6 @@ class ExplanationConfig:
                 f"explanation region is {self.region}; expected left < right and top < bottom, as "
                 "shares of the image in [0, 1]."
             )
-
-
-def masked_mean(prediction: Tensor, mask: Tensor) -> Tensor:
-    """Return the mean of each image's masked places, summed over the batch.
-
-    Args:
-        prediction: (B, C, H, W).
-        mask: (B, 1, H, W) bool; an image without any place counts 0.
-    """
-    weight = mask.to(prediction.dtype).expand_as(prediction)
-    count = weight.sum(dim=(1, 2, 3)).clamp(min=1)
-    return ((prediction * weight).sum(dim=(1, 2, 3)) / count).sum()
 
 
 def random_signs(like: Tensor, seed: int) -> Tensor:

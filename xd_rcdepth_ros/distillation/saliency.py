@@ -14,6 +14,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from xd_rcdepth_ros.distillation.attribution import attribution
 from xd_rcdepth_ros.errors import ConfigurationError
 
 NEAR_FIELD_M = 20.0
@@ -24,11 +25,21 @@ def mean_depth(depth_m: Tensor) -> Tensor:
     return depth_m.mean(dim=(1, 2, 3)).sum()
 
 
+def masked_mean(prediction: Tensor, mask: Tensor) -> Tensor:
+    """Return the mean of each image's masked places, summed over the batch.
+
+    Args:
+        prediction: (B, C, H, W).
+        mask: (B, 1, H, W) bool; an image without any place counts 0.
+    """
+    weight = mask.to(prediction.dtype).expand_as(prediction)
+    count = weight.sum(dim=(1, 2, 3)).clamp(min=1)
+    return ((prediction * weight).sum(dim=(1, 2, 3)) / count).sum()
+
+
 def near_depth(depth_m: Tensor, limit_m: float = NEAR_FIELD_M) -> Tensor:
     """Return the mean depth of each image's pixels nearer than a limit, summed over the batch."""
-    near = (depth_m.detach() < limit_m).to(depth_m.dtype)
-    count = near.sum(dim=(1, 2, 3)).clamp(min=1)
-    return ((depth_m * near).sum(dim=(1, 2, 3)) / count).sum()
+    return masked_mean(depth_m, depth_m.detach() < limit_m)
 
 
 def region_depth(depth_m: Tensor, region: tuple[float, float, float, float]) -> Tensor:
@@ -81,14 +92,7 @@ def grad_cam(activation: Tensor, target: Tensor, create_graph: bool = False) -> 
         create_graph: Keep the map differentiable (for training).
 
     Returns:
-        (B, 1, h, w) in [0, 1], single precision.
+        (B, 1, h, w) in [0, 1], at least single precision.
     """
     (gradient,) = torch.autograd.grad(target, activation, create_graph=create_graph)
-    weights = gradient.float().mean(dim=(2, 3), keepdim=True)
-    return min_max((weights * activation.float()).sum(dim=1, keepdim=True).relu())
-
-
-def min_max(maps: Tensor) -> Tensor:
-    """Scale each image's map (B, 1, h, w) to [0, 1]; a constant map becomes zero."""
-    low, high = maps.amin(dim=(2, 3), keepdim=True), maps.amax(dim=(2, 3), keepdim=True)
-    return (maps - low) / (high - low).clamp(min=1e-8)
+    return attribution("grad_cam", activation, gradient)
