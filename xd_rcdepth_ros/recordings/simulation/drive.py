@@ -153,6 +153,7 @@ class Drive:
         )
         self.rig = Rig()
         self.camera = self._make_camera()
+        self._radar = RADARS[settings.radar].of_drive(np.random.default_rng([settings.seed, 3]))
         self._camera = CameraSimulator(
             self.camera, Materials(self.road, self.conditions, self.season), self.conditions
         )
@@ -251,9 +252,8 @@ class Drive:
         velocity = self.rig.radar.rotation.T @ (linear + np.cross(angular, arm))
         rng = np.random.default_rng([self.settings.seed, _RADAR, stamp_ns - START_NS])
         speeds = np.array([m.velocity_mps for m in self.moved(stamp_ns)]).reshape(-1, 3)
-        return scan_radar(
-            RADARS[self.settings.radar], world, base @ self.rig.radar, velocity, speeds, rng
-        )
+        pose = base @ self.rig.radar
+        return scan_radar(self._radar, world, pose, velocity, speeds, rng)
 
     def _in_cast_frame(self, stamp_ns: int, origin: NDArray[np.float64]) -> RigidTransform:
         pose = self.pose(stamp_ns)

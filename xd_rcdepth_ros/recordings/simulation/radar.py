@@ -10,7 +10,7 @@ its signal-to-noise ratio. Mirror images, clutter and noise come on top.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 
 import numpy as np
@@ -42,6 +42,7 @@ class RadarModel:
         clutter: Mean number of returns that are nothing.
         ghosts: Chance that a strong return has a mirror image.
         flat: True if elevation is not measured: z is 0.
+        spread_db: Deviation of the sensitivity from one drive (unit, mounting, dirt) to another.
         fold_mps: Span that range rates are folded into, centred on 0; 0 for none.
     """
 
@@ -66,7 +67,17 @@ class RadarModel:
     clutter: float
     ghosts: float
     flat: bool
+    spread_db: float = 0.0
     fold_mps: float = 0.0
+
+    def of_drive(self, rng: np.random.Generator) -> RadarModel:
+        """Return the model with the sensitivity of one drive."""
+        more = float(
+            np.clip(rng.normal(0, self.spread_db), -2 * self.spread_db, 2 * self.spread_db)
+        )
+        return replace(
+            self, reference_db=self.reference_db + more, least_dbsm=self.least_dbsm - more
+        )
 
 
 RADARS = {
@@ -75,14 +86,14 @@ RADARS = {
         far_azimuth_deg=14.0, far_from_m=60.0, cell_range_m=1.8, cell_azimuth_deg=3.2,
         cell_elevation_deg=90.0, cell_rate_mps=0.4, noise_range_m=0.12, noise_azimuth_deg=0.3,
         noise_elevation_deg=0.0, noise_rate_mps=0.08, reference_db=11.0, least_dbsm=-9.0,
-        softness_db=3.0, most=125, clutter=2.5, ghosts=0.06, flat=True,
+        softness_db=3.0, most=125, clutter=2.5, ghosts=0.06, flat=True, spread_db=1.5,
     ),
     "imaging": RadarModel(
         azimuth_deg=55.0, elevation_deg=10.0, ray_step_deg=(0.4, 0.5), range_m=110.0,
         far_azimuth_deg=25.0, far_from_m=60.0, cell_range_m=0.35, cell_azimuth_deg=0.8,
         cell_elevation_deg=1.6, cell_rate_mps=0.4, noise_range_m=0.25, noise_azimuth_deg=1.2,
         noise_elevation_deg=1.6, noise_rate_mps=0.06, reference_db=22.0, least_dbsm=-38.0,
-        softness_db=4.0, most=6000, clutter=200.0, ghosts=0.06, flat=False,
+        softness_db=4.0, most=6000, clutter=200.0, ghosts=0.06, flat=False, spread_db=6.0,
     ),
 }  # fmt: skip
 
