@@ -57,9 +57,10 @@ make_environment() {
 install_packages() {
     local files=(requirements/python.txt requirements/ros.txt)
     [ -n "${ROS_DISTRO:-}" ] && files=(requirements/with_ros.txt)
-    done_already packages "${files[@]}" && return
+    done_already packages "${files[@]}" requirements/oracles.txt && return
     say "installing packages (some hundred MB at the first time)"
     install "${files[@]/#/-r}"
+    install --no-deps -r requirements/oracles.txt
     finished packages
 }
 

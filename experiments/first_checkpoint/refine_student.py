@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Refine the first student on Astyx and simulated drives, with supervision between the lidar's rows.
+"""Refine the first student on Astyx and simulated drives, supervised between the lidar's rows too.
 
 The lidar of Astyx has 16 rows, which fall on nearly the same image rows in every frame. A student
 trained on them alone (train_student.py) is right on those rows and free to say anything between
@@ -34,7 +34,7 @@ from xd_rcdepth_ros.recordings.simulation import Drive, DriveSettings
 MAX_TRUTH_M = 100.0
 INTERPOLATED_WEIGHT = 0.5
 CANVAS_ROWS = (160, 192)  # heights that Astyx images are placed on
-CROP = (224, 512)  # part of a simulated picture, rows and columns
+CROP = (192, 512)  # part of a simulated picture, rows and columns
 
 
 def interpolate(sparse_m: np.ndarray, max_gap_px: float = 20.0) -> np.ndarray:
@@ -169,8 +169,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("models/student.safetensors"))
     parser.add_argument("--cache", type=Path, default=Path("out/first_checkpoint"))
     parser.add_argument("--drives", type=int, default=80)
-    parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--steps", type=int, default=900)
     parser.add_argument("--learning-rate", type=float, default=5e-4)
+    parser.add_argument("--freeze-statistics", action="store_true")
     args = parser.parse_args()
     torch.manual_seed(0)
     rng = np.random.default_rng(0)
@@ -213,18 +214,29 @@ def main() -> None:
             part.load_state_dict(state[name])
         start, history = state["step"], state["history"]
         rng = np.random.default_rng(start)
+
+    def run(image: Tensor, radar: Tensor) -> Tensor:
+        layout = torch.channels_last
+        return model(image.to(memory_format=layout), radar.to(memory_format=layout))
+
     losses: dict[str, list[float]] = {"astyx": [], "simulated": []}
     began = time.monotonic()
     for step in range(start, args.steps):
         model.train()
+        if args.freeze_statistics:
+            # Batches alternate between the two kinds of data; statistics of one do not suit the
+            # other, so the network learns with the fixed ones that it is used with.
+            for module in model.modules():
+                if isinstance(module, torch.nn.BatchNorm2d):
+                    module.eval()
         if step % 2 == 0:
             image, radar, sparse, dense = astyx.draw(rng, 4)
-            depth = model(image, radar)
+            depth = run(image, radar)
             between = torch.where(sparse > 0, 0, dense)
             loss = masked_l1(depth, sparse) + INTERPOLATED_WEIGHT * masked_l1(depth, between)
         else:
             image, radar, truth = simulated.draw(rng, 3)
-            loss = masked_l1(model(image, radar), truth)
+            loss = masked_l1(run(image, radar), truth)
         if not torch.isfinite(loss):
             raise SystemExit(f"the loss is {loss.item()} at step {step}: diverged")
         optimiser.zero_grad()
@@ -234,7 +246,7 @@ def main() -> None:
         schedule.step()
         average.update_parameters(model)
         losses["simulated" if step % 2 else "astyx"].append(loss.item())
-        if (step + 1) % 250 == 0 or step + 1 == args.steps:
+        if (step + 1) % 150 == 0 or step + 1 == args.steps:
             entry = {"step": step + 1}
             entry |= {name: float(np.mean(values[-100:])) for name, values in losses.items()}
             entry |= {"val_mae_m": evaluate(average.module, val)["mae_m"]}

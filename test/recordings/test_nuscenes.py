@@ -12,13 +12,8 @@ from xd_rcdepth_ros.errors import RecordingError
 from xd_rcdepth_ros.recordings.check import check_bags
 from xd_rcdepth_ros.recordings.conversion import convert_plans
 from xd_rcdepth_ros.recordings.index import read_info
-from xd_rcdepth_ros.recordings.nuscenes import (
-    DEVKIT_FILTER,
-    RadarFilter,
-    convert_nuscenes,
-    plan_nuscenes,
-    sensor_name,
-)
+from xd_rcdepth_ros.recordings.nuscenes import convert_nuscenes, plan_nuscenes
+from xd_rcdepth_ros.recordings.nuscenes_files import DEVKIT_FILTER, RadarFilter, sensor_name
 from xd_rcdepth_ros.recordings.nuscenes_splits import official_split
 from xd_rcdepth_ros.recordings.nuscenes_tables import iter_records
 from xd_rcdepth_ros.recordings.pcd import read_pcd

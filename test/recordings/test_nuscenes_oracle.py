@@ -4,7 +4,8 @@
 import numpy as np
 import pytest
 
-from xd_rcdepth_ros.recordings.nuscenes import DEVKIT_FILTER, convert_nuscenes, read_radar
+from xd_rcdepth_ros.recordings.nuscenes import convert_nuscenes
+from xd_rcdepth_ros.recordings.nuscenes_files import DEVKIT_FILTER, read_radar
 from xd_rcdepth_ros.recordings.reader import Recording
 
 nuscenes = pytest.importorskip(

@@ -17,6 +17,7 @@ from xd_rcdepth_ros.geometry import PinholeCamera, RadarPoints, RigidTransform
 from xd_rcdepth_ros.recordings.interpolation import drop_hidden, interpolate_gaps
 from xd_rcdepth_ros.recordings.movers import (
     Box,
+    FreeSpace,
     PlacedSweep,
     contradicted,
     height_over_ground,
@@ -85,6 +86,35 @@ def test_what_moved_is_found_and_what_stands_is_kept(crossing):
         assert high.sum() > 20
         assert removed[number][high].mean() > 0.9
         assert removed[number][~car].mean() < 0.01
+
+
+def test_silence_speaks_where_the_sky_is():
+    """A truck's upper part goes by before the sky: no ray behind it ever comes back."""
+
+    def truck_before_the_sky(x_m: float) -> np.ndarray:
+        points = scan(None)
+        points = points[points[:, 1] > -1.0]  # the wall is low: nothing returns above it
+        across, up = np.meshgrid(np.arange(-1, 1, 0.1), np.arange(-2.0, -0.5, 0.15))
+        back = np.column_stack([x_m + across.ravel(), up.ravel(), np.full(across.size, 12.0)])
+        return np.concatenate([points, back])
+
+    sweeps = [sweep_with(truck_before_the_sky(0.5 * step)) for step in range(-3, 4)]
+    high = [np.isclose(s.points_m[:, 2], 12) & (s.points_m[:, 1] < -1.4) for s in sweeps]
+    deaf = contradicted(sweeps, 3, FreeSpace(silence_deg=None))
+    heard = contradicted(sweeps, 3, FreeSpace())
+    assert not deaf[0][high[0]].any()
+    left_behind = high[0] & (sweeps[0].points_m[:, 0] < -1.6)  # 0.6 m beside where it is now
+    assert left_behind.sum() > 10
+    assert heard[0][left_behind].all()
+    # Where the truck is now, and on the wall, nothing is taken.
+    still_there = np.isclose(sweeps[2].points_m[:, 2], 12) & (sweeps[2].points_m[:, 0] > -0.9)
+    assert not heard[2][still_there].any()
+    assert not any(
+        h[~np.isclose(s.points_m[:, 2], 12)].any() for h, s in zip(heard, sweeps, strict=True)
+    )
+    # Far away silence says nothing.
+    far = contradicted(sweeps, 3, FreeSpace(silence_range_m=10.0))
+    assert not far[0][high[0]].any()
 
 
 def test_nothing_is_removed_from_a_still_world():

@@ -24,10 +24,9 @@ from xd_rcdepth_ros.recordings.nuscenes import (
     DEFAULT_CAMERAS,
     DEFAULT_LIDAR,
     DEFAULT_RADARS,
-    DEVKIT_FILTER,
-    RadarFilter,
     plan_nuscenes,
 )
+from xd_rcdepth_ros.recordings.nuscenes_files import DEVKIT_FILTER, RadarFilter
 from xd_rcdepth_ros.recordings.zju_4dradarcam import plan_zju
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)

@@ -6,7 +6,6 @@ from __future__ import annotations
 import os
 import platform
 import shutil
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +17,6 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-import xd_rcdepth_ros
 from xd_rcdepth_ros.evaluation.demo.content import (
     Replay,
     baseline_for,
@@ -38,25 +36,11 @@ from xd_rcdepth_ros.evaluation.demo.session import (
     measure_pace,
     run_session,
 )
-from xd_rcdepth_ros.inference import DepthEstimator
+from xd_rcdepth_ros.inference import DepthEstimator, shipped_model
 
 app = typer.Typer(add_completion=False)
 WANTED_SHARE = 0.98
 ATTEMPTS = 3
-
-
-def shipped_model() -> Path:
-    """Return the student that the package ships: installed, or beside the source tree."""
-    source = Path(xd_rcdepth_ros.__file__).resolve().parents[1]
-    places = [Path(sys.prefix) / "share/xd_rcdepth_ros", source]
-    try:
-        from ament_index_python.packages import get_package_share_directory
-
-        places.insert(0, Path(get_package_share_directory("xd_rcdepth_ros")))
-    except (ImportError, LookupError, OSError):
-        pass
-    files = [place / "models/student.safetensors" for place in places]
-    return next((file for file in files if file.is_file()), files[-1])
 
 
 class Steps:

@@ -15,7 +15,13 @@ from rich.console import Console
 from xd_rcdepth_ros.cli.evaluate import write_json
 from xd_rcdepth_ros.errors import RecordingError
 from xd_rcdepth_ros.geometry import DepthResult, RadarPoints, RadarSweep, SensorFrame
-from xd_rcdepth_ros.inference import DepthEstimator, colorize_depth, draw_radar, overlay_heatmap
+from xd_rcdepth_ros.inference import (
+    DepthEstimator,
+    colorize_depth,
+    draw_radar,
+    overlay_heatmap,
+    shipped_model,
+)
 from xd_rcdepth_ros.recordings.calibration_file import read_calibration
 from xd_rcdepth_ros.recordings.messages import decode_image, rectify
 from xd_rcdepth_ros.recordings.radar_files import read_radar_file
@@ -132,7 +138,9 @@ def predict(
     radar: Annotated[
         Path | None, typer.Option(help="Radar returns: .pcd, .npy, .csv or .txt.")
     ] = None,
-    model: Annotated[Path, typer.Option(help="Model file.")] = Path("models/student.safetensors"),
+    model: Annotated[
+        Path | None, typer.Option(help="Model file; the shipped one if left out.")
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:<n>.")] = "auto",
     saliency: Annotated[
         bool, typer.Option("--saliency", help="Also draw what the depth was read from.")
@@ -147,7 +155,7 @@ def predict(
     preview.png and radar.png, all at the image's own size.
     """
     frame = load_frame(image, radar, calibration)
-    estimator = DepthEstimator.load(model, device=device)
+    estimator = DepthEstimator.load(model or shipped_model(), device=device)
     result = estimator.estimate(frame, output_size="input")
     files = write_results(out, frame, result, estimator.explain(frame) if saliency else None)
     returns = len(frame.radar[0].points) if frame.radar else 0

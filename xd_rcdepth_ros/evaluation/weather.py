@@ -64,7 +64,7 @@ def add_rain(
         end = (round(x + slant * length), round(y + length))
         strength = float(rng.uniform(0.15, 0.6))
         cv2.line(streaks, (round(x), round(y)), end, strength, 1, cv2.LINE_AA)
-    streaks = cv2.GaussianBlur(streaks, (3, 3), 0)[..., None]
+    streaks = np.asarray(cv2.GaussianBlur(streaks, (3, 3), 0), np.float32)[..., None]
     return (veiled * (1 - streaks) + 220 * streaks).astype(np.uint8)
 
 

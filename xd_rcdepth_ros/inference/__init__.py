@@ -3,5 +3,13 @@
 
 from xd_rcdepth_ros.inference.estimator import DepthEstimator, ModelInfo
 from xd_rcdepth_ros.inference.overlay import colorize_depth, draw_radar, overlay_heatmap
+from xd_rcdepth_ros.inference.shipped import shipped_model
 
-__all__ = ["DepthEstimator", "ModelInfo", "colorize_depth", "draw_radar", "overlay_heatmap"]
+__all__ = [
+    "DepthEstimator",
+    "ModelInfo",
+    "colorize_depth",
+    "draw_radar",
+    "overlay_heatmap",
+    "shipped_model",
+]

@@ -19,6 +19,7 @@ from xd_rcdepth_ros.geometry import DepthResult, NetworkGrid, PinholeCamera, Sen
 from xd_rcdepth_ros.inference.device import PRECISIONS, select_device, select_precision
 from xd_rcdepth_ros.network import STRIDE, ModelHeader, file_sha256, load_checkpoint
 from xd_rcdepth_ros.network.student import Student
+from xd_rcdepth_ros.network.teacher import Teacher
 
 
 @dataclass(frozen=True)
@@ -66,20 +67,20 @@ class Stopwatch:
 
 
 class DepthEstimator:
-    """Runs a student on frames of any camera.
+    """Runs a network on frames of any camera.
 
     :meth:`estimate` and :meth:`explain` share no state that changes, so they may run in two
     threads at once.
 
     Args:
-        model: Student in eval mode.
+        model: Student (or teacher) in eval mode.
         info: What is running; its device and precision are used.
         network_size: (height, width) of the network's grid, multiples of 32; None takes the
             smallest grid that holds the image.
     """
 
     def __init__(
-        self, model: Student, info: ModelInfo, network_size: tuple[int, int] | None = None
+        self, model: Student | Teacher, info: ModelInfo, network_size: tuple[int, int] | None = None
     ) -> None:
         if network_size is not None and any(n < STRIDE or n % STRIDE for n in network_size):
             raise ConfigurationError(
@@ -91,7 +92,7 @@ class DepthEstimator:
         self._size = network_size
         model = model.eval().requires_grad_(False).to(self._device)
         # mypy's stubs lack the overload that takes a memory format alone.
-        self._model: Student = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._model: Any = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @classmethod
     def load(
@@ -121,7 +122,8 @@ class DepthEstimator:
         target = select_device(device)
         chosen = select_precision(precision, target)
         model, header = load_checkpoint(model_file)
-        assert isinstance(model, Student)
+        # Both have encode, decode and config.max_depth_m, which is all that is used here.
+        assert isinstance(model, (Student, Teacher))
         info = ModelInfo(
             name=Path(model_file).name,
             architecture=header.architecture,

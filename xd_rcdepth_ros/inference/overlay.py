@@ -48,7 +48,7 @@ def draw_radar(image: RGBImage, raster: RadarRaster, max_depth_m: float = 80.0) 
         raster: Radar returns on that grid.
         max_depth_m: Depth of the last colour, metres.
     """
-    picture = (image * 0.6).astype(np.uint8)
+    picture = np.ascontiguousarray(image * 0.6).astype(np.uint8)
     colours = _colour(_nearness(raster.depth_m, max_depth_m), cv2.COLORMAP_TURBO)
     radius = max(2, round(image.shape[0] / 130))
     for index in np.argsort(-raster.depth_m):

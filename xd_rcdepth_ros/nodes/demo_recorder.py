@@ -217,7 +217,8 @@ class DemoRecorder(Node):
             if self._active and self._subscribed >= set(self._names):
                 self._bag = OutputBag(self._output, status_definition())
                 self._ready, self._since_s = True, time.monotonic()
-                print(READY, flush=True)  # the launch file waits for this line
+                sys.stdout.write(READY + "\n")  # the launch file waits for this line
+                sys.stdout.flush()
             elif waited_s > self._start_timeout_s:
                 missing = sorted(set(self._names) - self._subscribed)
                 self._end(

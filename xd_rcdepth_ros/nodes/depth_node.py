@@ -18,10 +18,9 @@ from rclpy.logging import get_logger
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from tf2_ros import Buffer, TransformListener
 
-import xd_rcdepth_ros
 from xd_rcdepth_ros.errors import XDRCDepthError
 from xd_rcdepth_ros.geometry import PinholeCamera
-from xd_rcdepth_ros.inference import DepthEstimator
+from xd_rcdepth_ros.inference import DepthEstimator, shipped_model
 from xd_rcdepth_ros.ros import diagnostics
 from xd_rcdepth_ros.ros.accounting import Complaints
 from xd_rcdepth_ros.ros.configuration import NodeConfig
@@ -34,20 +33,6 @@ from xd_rcdepth_ros.ros.transforms import SweepTransforms
 
 POLL_PERIOD_S = 0.01
 IMAGE_DEPTH, RADAR_DEPTH = 5, 10
-
-
-def default_model_file() -> Path:
-    """Return the student that the package ships: installed, or beside the source tree."""
-    places = [Path(sys.prefix) / "share" / "xd_rcdepth_ros"]
-    try:
-        from ament_index_python.packages import get_package_share_directory
-
-        places.insert(0, Path(get_package_share_directory("xd_rcdepth_ros")))
-    except (ImportError, LookupError, OSError):  # no ROS environment, or not installed there
-        pass
-    places.append(Path(xd_rcdepth_ros.__file__).resolve().parents[1])
-    files = [place / "models" / "student.safetensors" for place in places]
-    return next((file for file in files if file.is_file()), files[0])
 
 
 class DepthNode(LifecycleNode):
@@ -97,7 +82,7 @@ class DepthNode(LifecycleNode):
         model_file = Path(config.model_file).expanduser() if config.model_file else None
         try:
             estimator = DepthEstimator.load(
-                (model_file or default_model_file()).resolve(),
+                (model_file or shipped_model()).resolve(),
                 config.device,
                 config.backend,
                 config.precision,

@@ -22,6 +22,7 @@ BoolArray = NDArray[np.bool_]
 
 _CELL_M = 2.0
 _NEIGHBOURS = 4
+_REACH_RAD = 0.1  # neighbours further away are not looked for
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,6 +90,23 @@ def height_over_ground(points_m: FloatArray, up: FloatArray) -> FloatArray:
     return height - ground
 
 
+@dataclass(frozen=True, eq=False)
+class Rays:
+    """Where a sweep's rays went: directions (in a tree), lengths (N,), metres, and elevations."""
+
+    tree: cKDTree
+    ranges_m: FloatArray
+    elevation_sines: FloatArray
+
+    @classmethod
+    def of(cls, sweep: PlacedSweep) -> Rays:
+        """Take the rays of a sweep that is not empty."""
+        rays = sweep.points_m - sweep.origin_m
+        ranges = np.linalg.norm(rays, axis=1)
+        directions = rays / ranges[:, None]
+        return cls(cKDTree(directions), ranges, directions @ sweep.up)
+
+
 @dataclass(frozen=True)
 class FreeSpace:
     """How strictly points are held against the rays of other sweeps.
@@ -98,30 +116,50 @@ class FreeSpace:
         tolerance_m: A ray that goes on for less than this beyond a point confirms it, metres.
         tolerance_share: The same as a share of the point's distance; both are added.
         ground_m: Points this near to the ground are never removed: rays graze it everywhere.
+        silence_deg: A sweep without any return this near to a point's direction, though it looks
+            there, saw through it too (into the sky); None: silence says nothing.
+        silence_range_m: Silence only speaks about points nearer than this, metres: what is far
+            returns little.
     """
 
     reach_m: float = 0.2
     tolerance_m: float = 0.4
     tolerance_share: float = 0.03
     ground_m: float = 0.3
+    silence_deg: float | None = 2.0
+    silence_range_m: float = 40.0
 
     def verdicts(
-        self, points_m: FloatArray, sweep: PlacedSweep, tree: cKDTree, ranges_m: FloatArray
+        self,
+        points_m: FloatArray,
+        sweep: PlacedSweep,
+        rays: Rays,
+        elevation_sines: tuple[float, float],
     ) -> NDArray[np.int8]:
-        """Return what a sweep says about points (N, 3): 1 there, -1 seen through, 0 nothing."""
+        """Return what a sweep says about points (N, 3): 1 there, -1 seen through, 0 nothing.
+
+        Args:
+            points_m: (N, 3), metres.
+            sweep: The sweep.
+            rays: Its rays.
+            elevation_sines: Lowest and highest elevation that the lidar looks to.
+        """
         offset = points_m - sweep.origin_m
         distance = np.linalg.norm(offset, axis=1)
-        gap, index = tree.query(
-            offset / distance[:, None], k=_NEIGHBOURS, distance_upper_bound=0.05
-        )
+        direction = offset / distance[:, None]
+        gap, index = rays.tree.query(direction, k=_NEIGHBOURS, distance_upper_bound=_REACH_RAD)
         near = gap * distance[:, None] <= self.reach_m
-        found = np.append(ranges_m, np.nan)[np.minimum(index, len(ranges_m))]
+        found = np.append(rays.ranges_m, np.nan)[np.minimum(index, len(rays.ranges_m))]
         tolerance = (self.tolerance_m + self.tolerance_share * distance)[:, None]
         beyond = found - distance[:, None]
         confirmed = (near & (np.abs(beyond) <= tolerance)).any(axis=1)
-        through = (near & (beyond > tolerance)).any(axis=1) & ~(near & (beyond <= tolerance)).any(
-            axis=1
-        )
+        stopped = (near & (beyond <= tolerance)).any(axis=1)
+        through = (near & (beyond > tolerance)).any(axis=1) & ~stopped
+        if self.silence_deg is not None:
+            sine = direction @ sweep.up
+            looked = (sine > elevation_sines[0]) & (sine < elevation_sines[1])
+            silent = gap[:, 0] > np.radians(self.silence_deg)
+            through |= looked & silent & (distance < self.silence_range_m)
         return confirmed.astype(np.int8) - through.astype(np.int8)
 
 
@@ -150,15 +188,15 @@ def contradicted(
         suspects &= height_over_ground(points, sweeps[main].up) > rule.ground_m
     suspect = np.flatnonzero(suspects)
     votes = np.zeros(len(suspect), np.int64)
-    for number, sweep in enumerate(sweeps):
-        if not len(sweep.points_m) or not len(suspect):
-            continue
-        rays = sweep.points_m - sweep.origin_m
-        ranges = np.linalg.norm(rays, axis=1)
-        tree = cKDTree(rays / ranges[:, None])
-        verdict = rule.verdicts(points[suspect], sweep, tree, ranges).astype(np.int64)
+    seen = {number: Rays.of(sweep) for number, sweep in enumerate(sweeps) if len(sweep.points_m)}
+    lowest = min((rays.elevation_sines.min() for rays in seen.values()), default=0.0)
+    highest = max((rays.elevation_sines.max() for rays in seen.values()), default=0.0)
+    for number, rays in seen.items():
+        if not len(suspect):
+            break
+        verdict = rule.verdicts(points[suspect], sweeps[number], rays, (lowest, highest))
         verdict[owner[suspect] == number] = 0
-        votes += verdict * (len(sweeps) if number == main else 1)
+        votes += verdict.astype(np.int64) * (len(sweeps) if number == main else 1)
     removed = np.zeros(len(points), bool)
     removed[suspect[votes < 0]] = True
     borders = np.cumsum([len(sweep.points_m) for sweep in sweeps])[:-1]

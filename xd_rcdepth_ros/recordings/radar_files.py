@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from xd_rcdepth_ros.errors import MessageError, RecordingError
 from xd_rcdepth_ros.geometry import RadarPoints
-from xd_rcdepth_ros.recordings.nuscenes import read_radar as read_nuscenes_radar
+from xd_rcdepth_ros.recordings.nuscenes_files import read_radar as read_nuscenes_radar
 from xd_rcdepth_ros.recordings.pointcloud import RadarFieldMap, radar_points
 
 # Astyx folds range rates into one span of this width, m/s; the true value differs by multiples.

@@ -3,32 +3,22 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-import sqlite3
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from rosbags.interfaces import Connection
-from rosbags.rosbag2 import StoragePlugin, Writer, WriterError
 
 from xd_rcdepth_ros.errors import RecordingError
 from xd_rcdepth_ros.geometry import PinholeCamera, RadarPoints, RigidTransform
 from xd_rcdepth_ros.recordings import schema
+from xd_rcdepth_ros.recordings.bag_file import BagFile
 from xd_rcdepth_ros.recordings.pointcloud import fields_of, radar_cloud
 
-_STORAGE = {"mcap": StoragePlugin.MCAP, "sqlite3": StoragePlugin.SQLITE3}
-# Version 8 of the format is the newest that Humble's rosbag2 reads too.
-_BAG_VERSION: Literal[8] = 8
 
-
-class DriveWriter:
+class DriveWriter(BagFile):
     """Context manager that writes one drive bag.
 
     The bag is written under a hidden temporary name beside its place and appears under its own name
@@ -51,64 +41,10 @@ class DriveWriter:
         storage: str = "mcap",
         info: Mapping[str, Any] | None = None,
     ) -> None:
-        if storage not in _STORAGE:
-            raise RecordingError(f"storage '{storage}' is not known; choose mcap or sqlite3.")
-        self.path = Path(path)
-        self.info: dict[str, Any] = dict(info or {})
-        self._temporary = self.path.parent / f".{self.path.name}.partial"
-        self._storage = _STORAGE[storage]
-        self._writer: Writer | None = None
-        self._connections: dict[str, Connection] = {}
+        super().__init__(path, storage, info)
         self._static: dict[tuple[str, str], RigidTransform] = {}
         self._static_written = 0
         self._types = schema.typestore().types
-        self._count = 0
-
-    def __enter__(self) -> DriveWriter:
-        if self.path.exists():
-            raise RecordingError(
-                f"{self.path} exists already; remove it, or choose another output folder."
-            )
-        try:
-            shutil.rmtree(self._temporary, ignore_errors=True)  # left by a killed process
-            self._temporary.mkdir(parents=True)
-            # The storage file takes its name from the folder, so the folder has its final name.
-            self._writer = Writer(
-                self._temporary / self.path.name,
-                version=_BAG_VERSION,
-                storage_plugin=self._storage,
-            )
-            self._writer.open()
-        except Exception as error:
-            self._discard()
-            raise RecordingError(f"cannot write a bag at {self.path}: {error}.") from error
-        except BaseException:
-            self._discard()
-            raise
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._writer is None:
-            return
-        if error is not None:
-            self._discard()
-            return
-        try:
-            self._finish(self._writer)
-        except RecordingError:
-            self._discard()
-            raise
-        except Exception as problem:
-            self._discard()
-            raise RecordingError(f"cannot finish the bag {self.path}: {problem}.") from problem
-        except BaseException:
-            self._discard()
-            raise
 
     def image(self, name: str, stamp_ns: int, data: bytes, image_format: str = "jpeg") -> None:
         """Write a compressed image as it is.
@@ -335,44 +271,7 @@ class DriveWriter:
             stamped = [self._stamped(stamp_ns, *pair, t) for pair, t in self._static.items()]
             latched = self._make(schema.TF_MESSAGE, transforms=stamped)
             self._write(schema.TF_STATIC_TOPIC, latched, stamp_ns)
-        if self._writer is None:
-            raise RecordingError(
-                f"the bag {self.path} is not open; use the writer in a with block."
-            )
-        kind = message.__msgtype__
-        try:
-            connection = self._connections.get(topic)
-            if connection is None:
-                connection = self._writer.add_connection(
-                    topic,
-                    kind,
-                    typestore=schema.typestore(),
-                    offered_qos_profiles=[schema.qos_of(topic)],
-                )
-                self._connections[topic] = connection
-            raw = schema.typestore().serialize_cdr(message, kind)
-            self._writer.write(connection, int(stamp_ns), raw)
-        except (OSError, WriterError, sqlite3.Error) as error:
-            raise RecordingError(
-                f"cannot write {topic} into {self.path}: {error}. Is the disk full?"
-            ) from error
-        self._count += 1
-
-    def _finish(self, writer: Writer) -> None:
-        if not self._count:
-            raise RecordingError(f"nothing was written into {self.path}; no bag was made.")
-        writer.set_custom_data(schema.INFO_KEY, json.dumps(self.info, sort_keys=True))
-        writer.close()
-        self._writer = None
-        (self._temporary / self.path.name).rename(self.path)
-        self._temporary.rmdir()
-
-    def _discard(self) -> None:
-        writer, self._writer = self._writer, None
-        if writer is not None:
-            with suppress(Exception):  # the file is removed in the next line anyway
-                writer.abort()
-        shutil.rmtree(self._temporary, ignore_errors=True)
+        self.write(topic, message, stamp_ns)
 
 
 def _xyz(values: NDArray[np.float64]) -> dict[str, float]:
