@@ -20,7 +20,7 @@ from scipy.ndimage import maximum_filter, minimum_filter
 
 from xd_rcdepth_ros.geometry import SensorFrame
 from xd_rcdepth_ros.inference import colorize_depth
-from xd_rcdepth_ros.recordings.movers import PlacedSweep
+from xd_rcdepth_ros.recordings.movers import FreeSpace, PlacedSweep
 from xd_rcdepth_ros.recordings.reader import Recording
 from xd_rcdepth_ros.recordings.simulation import Drive, DriveSettings, write_bag
 from xd_rcdepth_ros.recordings.supervision import (
@@ -50,6 +50,7 @@ VARIANTS = {
     "21 sweeps, nothing removed": RAW,
     "+ hidden values dropped": SEEN,
     "+ Doppler only": replace(SEEN, doppler_radius_m=2.0),
+    "+ consistency, silence says nothing": replace(CLEAN, consistency=FreeSpace(silence_deg=None)),
     "+ consistency only": CLEAN,
     "+ consistency and Doppler": replace(CLEAN, doppler_radius_m=2.0),
     "consistency, 5 sweeps": replace(CLEAN, sweeps_each_way=2),
