@@ -171,6 +171,7 @@ def main() -> None:
     parser.add_argument("--drives", type=int, default=80)
     parser.add_argument("--steps", type=int, default=900)
     parser.add_argument("--learning-rate", type=float, default=5e-4)
+    parser.add_argument("--astyx-share", type=float, default=0.5, help="share of Astyx batches")
     parser.add_argument("--freeze-statistics", action="store_true")
     args = parser.parse_args()
     torch.manual_seed(0)
@@ -229,7 +230,8 @@ def main() -> None:
             for module in model.modules():
                 if isinstance(module, torch.nn.BatchNorm2d):
                     module.eval()
-        if step % 2 == 0:
+        real = rng.random() < args.astyx_share
+        if real:
             image, radar, sparse, dense = astyx.draw(rng, 4)
             depth = run(image, radar)
             between = torch.where(sparse > 0, 0, dense)
@@ -245,7 +247,7 @@ def main() -> None:
         optimiser.step()
         schedule.step()
         average.update_parameters(model)
-        losses["simulated" if step % 2 else "astyx"].append(loss.item())
+        losses["astyx" if real else "simulated"].append(loss.item())
         if (step + 1) % 150 == 0 or step + 1 == args.steps:
             entry = {"step": step + 1}
             entry |= {name: float(np.mean(values[-100:])) for name, values in losses.items()}

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 launch = pytest.importorskip("launch", reason="launch is not installed")
 
+from launch import LaunchContext, LaunchDescription, LaunchService, Substitution  # noqa: E402
 from launch.actions import (  # noqa: E402
     AppendEnvironmentVariable,
     DeclareLaunchArgument,
@@ -57,8 +58,6 @@ from launch.utilities import (  # noqa: E402
     normalize_to_list_of_substitutions,
     perform_substitutions,
 )
-
-from launch import LaunchContext, LaunchDescription, LaunchService, Substitution  # noqa: E402
 
 
 @pytest.fixture(autouse=True)

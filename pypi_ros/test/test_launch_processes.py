@@ -17,6 +17,7 @@ import pytest
 
 launch = pytest.importorskip("launch", reason="launch is not installed")
 
+from launch import LaunchContext, LaunchDescription, LaunchService  # noqa: E402
 from launch.actions import (  # noqa: E402
     EmitEvent,
     ExecuteProcess,
@@ -29,8 +30,6 @@ from launch.event_handlers import OnProcessExit, OnProcessIO, OnProcessStart  # 
 from launch.events import matches_action  # noqa: E402
 from launch.events.process import ShutdownProcess, SignalProcess  # noqa: E402
 from launch.substitutions import LaunchConfiguration  # noqa: E402
-
-from launch import LaunchContext, LaunchDescription, LaunchService  # noqa: E402
 
 # Says that it is ready, then waits; what it does with a signal follows.
 WAITING = """

@@ -20,6 +20,7 @@ from ament_index_python.packages import (  # noqa: E402
     get_package_prefix,
     get_package_share_directory,
 )
+from launch import LaunchContext, LaunchDescription, LaunchService  # noqa: E402
 from launch.actions import (  # noqa: E402
     DeclareLaunchArgument,
     EmitEvent,
@@ -48,8 +49,6 @@ from launch_ros.substitutions import (  # noqa: E402
     FindPackageShare,
 )
 from lifecycle_msgs.msg import Transition  # noqa: E402
-
-from launch import LaunchContext, LaunchDescription, LaunchService  # noqa: E402
 
 # Writes down what it was started with.
 REPORTING_NODE = """

@@ -210,9 +210,8 @@ def test_a_wrong_parameter_at_the_start_is_one_clear_line(argument, said):
 def test_launch_file_declares_every_argument_with_a_description():
     pytest.importorskip("launch", reason="launch cannot be imported")
     pytest.importorskip("launch_ros", reason="launch_ros cannot be imported")
-    from launch.launch_description_sources import PythonLaunchDescriptionSource
-
     from launch import LaunchContext, LaunchService
+    from launch.launch_description_sources import PythonLaunchDescriptionSource
 
     source = PythonLaunchDescriptionSource(str(REPOSITORY / "launch" / "depth.launch.py"))
     description = source.get_launch_description(LaunchService().context or LaunchContext())

@@ -5,11 +5,10 @@ from bisect import bisect_left, bisect_right
 from threading import Lock
 from typing import Any
 
-from rclpy.clock import ClockType
-from rclpy.time import Time
-
 from message_filters.simple_filter import SimpleFilter
 from message_filters.stamps import nanoseconds, stamp_ns
+from rclpy.clock import ClockType
+from rclpy.time import Time
 
 
 class Cache(SimpleFilter):

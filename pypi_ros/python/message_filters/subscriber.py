@@ -3,10 +3,9 @@
 
 from typing import Any
 
+from message_filters.simple_filter import SimpleFilter
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
-
-from message_filters.simple_filter import SimpleFilter
 
 
 class Subscriber(SimpleFilter):

@@ -9,10 +9,9 @@ from collections.abc import Sequence
 from threading import Lock
 from typing import Any
 
-from rclpy.duration import Duration
-
 from message_filters.simple_filter import SimpleFilter
 from message_filters.stamps import now_ns, stamp_ns
+from rclpy.duration import Duration
 
 Queue = dict[int, Any]
 """The waiting messages of an input by stamp, in the order of arrival."""

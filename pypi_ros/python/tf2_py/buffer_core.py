@@ -9,7 +9,6 @@ from typing import Any
 from geometry_msgs.msg import TransformStamped
 from rclpy.logging import get_logger
 from rclpy.time import Time
-
 from tf2_py.exceptions import (
     ConnectivityException,
     ExtrapolationException,

@@ -13,7 +13,6 @@ from rclpy.node import Node
 from rclpy.task import Future
 from tf2_msgs.srv import FrameGraph
 from tf2_py import BufferCore
-
 from tf2_ros.buffer_interface import NO_WAIT, BufferInterface
 
 Check = Callable[[], tuple[bool, str]]

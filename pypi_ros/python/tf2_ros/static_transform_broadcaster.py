@@ -7,7 +7,6 @@ from geometry_msgs.msg import TransformStamped
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile
 from tf2_msgs.msg import TFMessage
-
 from tf2_ros.transform_broadcaster import as_list
 
 

@@ -10,7 +10,6 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile
 from tf2_msgs.msg import TFMessage
-
 from tf2_ros.buffer import Buffer
 
 DEFAULT_TF_TOPIC = "/tf"

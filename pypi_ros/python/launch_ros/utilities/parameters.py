@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from launch.utilities import normalize_to_list_of_substitutions, perform_substitutions
-
 from launch import LaunchContext, Substitution
+from launch.utilities import normalize_to_list_of_substitutions, perform_substitutions
 
 from ..parameter_descriptions import Parameter, ParameterFile, ParameterValue
 
