@@ -17,7 +17,8 @@ from xd_rcdepth_ros.recordings.simulation.drive import OPTICAL
 from xd_rcdepth_ros.recordings.simulation.lidar import LIDARS, scan_lidar
 from xd_rcdepth_ros.recordings.simulation.materials import Materials
 from xd_rcdepth_ros.recordings.simulation.mesh import Material, Mesh, box, from_triangles
-from xd_rcdepth_ros.recordings.simulation.radar import RADARS, scan_radar
+from xd_rcdepth_ros.recordings.simulation.radar import scan_radar
+from xd_rcdepth_ros.recordings.simulation.radar_models import RADARS
 from xd_rcdepth_ros.recordings.simulation.road import PLACES, Road
 from xd_rcdepth_ros.recordings.simulation.shading import Lights
 from xd_rcdepth_ros.recordings.simulation.weather import make_conditions

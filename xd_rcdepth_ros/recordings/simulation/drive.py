@@ -27,7 +27,8 @@ from xd_rcdepth_ros.recordings.simulation.caster import Tree, World
 from xd_rcdepth_ros.recordings.simulation.lidar import LIDARS, LidarScan, scan_lidar
 from xd_rcdepth_ros.recordings.simulation.materials import Materials
 from xd_rcdepth_ros.recordings.simulation.mesh import Mesh
-from xd_rcdepth_ros.recordings.simulation.radar import RADARS, RadarScan, scan_radar
+from xd_rcdepth_ros.recordings.simulation.radar import RadarScan, scan_radar
+from xd_rcdepth_ros.recordings.simulation.radar_models import RADARS
 from xd_rcdepth_ros.recordings.simulation.road import PLACES, Road
 from xd_rcdepth_ros.recordings.simulation.shading import Lights
 from xd_rcdepth_ros.recordings.simulation.surroundings import PIECE_M, Surroundings
@@ -36,7 +37,8 @@ from xd_rcdepth_ros.recordings.simulation.weather import make_conditions
 
 _CAMERA, _LIDAR, _RADAR = 1, 2, 3
 START_NS = 1_700_000_000_000_000_000
-AHEAD_M = 290.0
+WINDOW_M = 2 * PIECE_M  # so far the car drives in one ray tree
+AHEAD_M = 270.0
 BEHIND_M = 45.0
 # x right, y down, z forward from x forward, y left, z up
 OPTICAL = np.array([[0.0, 0, 1], [-1, 0, 0], [0, -1, 0]])
@@ -210,7 +212,7 @@ class Drive:
         The cast frame is odom moved near the car, so that 32-bit rays stay exact on long drives.
         """
         time = self.time_s(stamp_ns)
-        number = int(np.floor(float(self.ego.s_m(time)) / PIECE_M))
+        number = int(np.floor(float(self.ego.s_m(time)) / WINDOW_M))
         with self._lock:  # frames are made in several threads
             if number not in self._windows:
                 self._windows[number] = self._window(number)
@@ -218,12 +220,12 @@ class Drive:
                     self._windows.popitem(last=False)
             static, origin, lamps = self._windows[number]
         moved = self.traffic.at(time)
-        moving = self.traffic.mesh(moved, time).placed(-origin)
+        moving = self.traffic.mesh(moved, time, origin)
         return World(static, moving), origin, lamps
 
     def _window(self, number: int) -> tuple[Tree, NDArray, NDArray]:
-        start, end = number * PIECE_M - BEHIND_M, (number + 1) * PIECE_M + AHEAD_M
-        origin = np.round(self.road.point((number + 0.5) * PIECE_M))
+        start, end = number * WINDOW_M - BEHIND_M, (number + 1) * WINDOW_M + AHEAD_M
+        origin = np.round(self.road.point((number + 0.5) * WINDOW_M))
         mesh = self.surroundings.mesh(start, end).placed(-origin)
         lamps = self.surroundings.lamps_m(start, end)
         return Tree(mesh), origin, lamps - origin.astype(np.float32)

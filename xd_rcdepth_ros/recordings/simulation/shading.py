@@ -134,17 +134,16 @@ class Shader:
         facing = to_sun @ surface.normal
         leaf = surface.material == Material.FOLIAGE
         facing = np.where(leaf, (facing + np.float32(0.5)) * np.float32(1 / 1.5), facing)
-        lit = np.flatnonzero(facing > 0)
+        strength = np.maximum(facing, 0)
+        leaves = np.flatnonzero(leaf)
+        if len(leaves):  # crowns shade themselves in patches too small to be worth a ray
+            x, y, z = surface.position_m.take(leaves, 1)
+            patches = np.sin(9 * x + 4 * y) + np.sin(8 * y + 11 * z) + np.sin(10 * z - 7 * x)
+            strength[leaves] *= np.clip(0.8 + 0.35 * patches, 0.35, 1.0)
+        lit = np.flatnonzero((facing > 0) & ~leaf)
         start = surface.position_m.take(lit, 1) + surface.normal.take(lit, 1) * np.float32(0.015)
         start += to_sun[:, None] * np.float32(0.02)
-        shadow = world.blocked(np.ascontiguousarray(start.T), to_sun)
-        leaves = np.flatnonzero(leaf.take(lit) & shadow)
-        if len(leaves):  # light falls through gaps between leaves that are too small to be modelled
-            x, y, z = start.take(leaves, 1)
-            scattered = np.sin(x * 12.9 + y * 78.2 + z * 37.7) * np.float32(437.585)
-            shadow[leaves] = scattered - np.floor(scattered) > 0.45
-        strength = np.zeros(len(facing), np.float32)
-        strength[lit] = facing.take(lit) * ~shadow
+        strength[lit] *= ~world.blocked(np.ascontiguousarray(start.T), to_sun)
         return strength
 
     def _add_lamplight(self, surface: Surface, lights: Lights, light: Array) -> None:

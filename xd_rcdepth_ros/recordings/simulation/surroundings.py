@@ -35,7 +35,7 @@ class Surroundings:
 
     def __init__(self, road: Road, seed: int, season: str = "summer") -> None:
         self.road, self.seed, self.season = road, seed, season
-        self._piece = lru_cache(maxsize=12)(self._make_piece)
+        self._piece = lru_cache(maxsize=16)(self._make_piece)
 
     def mesh(self, start_m: float, end_m: float) -> Mesh:
         """Return what stands between two arc lengths (whole pieces), with the terrain around."""

@@ -286,8 +286,8 @@ class Traffic:
             for i, row in enumerate(near)
         ]
 
-    def mesh(self, moved: list[Moved], time_s: float) -> Mesh:
-        """Return the mesh of moved actors; object ids are indices of the list."""
+    def mesh(self, moved: list[Moved], time_s: float, origin_m: FloatArray) -> Mesh:
+        """Return the mesh of moved actors about an origin; object ids are indices of the list."""
         parts = []
         ego_s = float(self.ego.s_m(time_s))
         for index, one in enumerate(moved):
@@ -299,6 +299,6 @@ class Traffic:
             else:
                 mesh = vehicle(actor.kind, actor.look, far)
                 pitch = float(np.arctan2(one.velocity_mps[2], np.hypot(*one.velocity_mps[:2])))
-            placed = mesh.placed(one.position_m, one.heading_rad, pitch_rad=pitch)
+            placed = mesh.placed(one.position_m - origin_m, one.heading_rad, pitch_rad=pitch)
             parts.append(placed.owned(index))
         return Mesh.join(parts)

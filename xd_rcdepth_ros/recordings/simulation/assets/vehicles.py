@@ -100,17 +100,15 @@ def _wheel(x: float, y: float, diameter: float, far: bool) -> Mesh:
         size = (diameter * 0.9, width, diameter)
         return box(size, (x, y, radius), _BLACK, Material.RUBBER)
     tire = tube(
-        (x, y - width / 2, radius), (x, y + width / 2, radius), radius, sides=14,
+        (x, y - width / 2, radius), (x, y + width / 2, radius), radius, sides=12,
         color=_BLACK, material=Material.RUBBER, caps=True,
     )  # fmt: skip
-    rims = [
-        tube(
-            (x, y + side * width / 2, radius), (x, y + side * (width / 2 + 0.015), radius),
-            radius * 0.62, sides=10, color=(0.35, 0.35, 0.36), caps=True,
-        )
-        for side in (-1, 1)
-    ]  # fmt: skip
-    return Mesh.join([tire, *rims])
+    outside = np.sign(y) * width / 2
+    rim = tube(
+        (x, y + outside, radius), (x, y + outside * 1.12, radius), radius * 0.62,
+        sides=8, color=(0.35, 0.35, 0.36), caps=True,
+    )  # fmt: skip
+    return Mesh.join([tire, rim])
 
 
 def _lights(body: Body, front_z: float, rear_z: float) -> list[Mesh]:
