@@ -20,7 +20,8 @@ lint: setup
 	@$(ENTER) && ruff check . && ruff format --check . && mypy && lint-imports
 
 unit: setup
-	@$(ENTER) && python -m pytest $(ARGS)
+	@$(ENTER) && python -m pytest test
+	@$(ENTER) && python -m pytest pypi_ros/test
 
 test: lint unit
 
