@@ -131,7 +131,7 @@ class CameraSimulator:
         points[:, 2] += 0.02
         pattern = _hemisphere(h, w).take(near, 0)
         result[near] = ~world.blocked(points, pattern, 2.2)
-        open_sky = cv2.blur(result.reshape(h, w), (4, 4))
+        open_sky = cv2.blur(cv2.blur(result.reshape(h, w), (4, 4)), (4, 4))
         whole = cv2.resize(open_sky, shape[::-1], interpolation=cv2.INTER_LINEAR)
         return np.asarray(whole, np.float32).ravel()
 

@@ -20,14 +20,15 @@ class Hits:
 
     Attributes:
         distance: (N,) float32, in units of the ray's direction vector; ``inf`` without a hit.
-        triangle: (N,) int64, index into the mesh the ray hit, -1 without a hit.
-        barycentric: (N, 2) float32, weights of the triangle's second and third corner.
+        triangle: (N,) int32, index into the mesh the ray hit, -1 without a hit.
+        second, third: (N,) float32, weights of the triangle's second and third corner.
         moving: (N,) bool, True where the triangle belongs to the moving mesh.
     """
 
     distance: Array
-    triangle: NDArray[np.int64]
-    barycentric: Array
+    triangle: NDArray[np.int32]
+    second: Array
+    third: Array
     moving: NDArray[np.bool_]
 
     def select(self, which: NDArray[np.int64] | slice) -> Hits:
@@ -133,24 +134,27 @@ class World:
         answer = self.static.first(origins, directions, reach)
         if answer is None:
             distance = np.full(count, reach, np.float32)
-            triangle = np.full(count, -1, np.int64)
-            barycentric = np.zeros((count, 2), np.float32)
+            triangle = np.full(count, -1, np.int32)
+            second, third = np.zeros(count, np.float32), np.zeros(count, np.float32)
         else:
-            distance, triangle = answer["tfar"], answer["primID"].astype(np.int64)
-            barycentric = np.stack([answer["u"], answer["v"]], axis=1)
+            distance, triangle = answer["tfar"], answer["primID"]
+            second, third = answer["u"], answer["v"]
         moving = np.zeros(count, bool)
         if len(self.moving.mesh):
             rays = np.arange(count) if may_move is None else np.flatnonzero(may_move)
-            answer = self.moving.first(origins[rays], directions[rays], distance[rays])
+            answer = self.moving.first(
+                origins[rays], directions.take(rays, axis=0), distance.take(rays)
+            )
             assert answer is not None
             found = np.flatnonzero(answer["primID"] >= 0)
-            which = rays[found]
-            triangle[which] = answer["primID"][found]
-            barycentric[which, 0] = answer["u"][found]
-            barycentric[which, 1] = answer["v"][found]
-            distance[which] = answer["tfar"][found]
+            which = rays.take(found)
+            for target, key in (
+                (triangle, "primID"), (second, "u"), (third, "v"), (distance, "tfar"),
+            ):  # fmt: skip
+                target[which] = answer[key].take(found)
             moving[which] = True
-        return Hits(np.where(triangle >= 0, distance, np.inf), triangle, barycentric, moving)
+        distance[triangle < 0] = np.inf
+        return Hits(distance, triangle, second, third, moving)
 
     def blocked(
         self, origins: Array, directions: Array, reach: float = float(NOTHING_M)
@@ -183,7 +187,7 @@ class World:
                 rows[which] = self.moving.records.take(hits.triangle[which], axis=0)
         else:
             rows = self.moving.records.take(hits.triangle, axis=0)
-        second, third = hits.barycentric.T
+        second, third = hits.second, hits.third
         first = 1 - second - third
         uv, normal = np.empty((2, len(rows)), np.float32), np.empty((3, len(rows)), np.float32)
         for column, target in enumerate((*uv, *normal)):

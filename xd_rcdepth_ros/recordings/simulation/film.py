@@ -25,13 +25,13 @@ def develop(radiance: Array, conditions: Conditions, rng: np.random.Generator) -
         _draw_rain(light, rng, conditions)
     light *= _vignette(*light.shape[:2])
     index = np.sqrt(np.minimum(light, 15.99) * np.float32(1 / 16)) * np.float32(4095)
-    picture = _tone_curve()[index.astype(np.uint16)]
-    grain = _grain()
+    picture = _tone_curve().take(index.astype(np.uint16))
+    grain = _grain(conditions.noise_level)
     top, left = rng.integers(0, 64, 2)
     h, w = picture.shape[:2]
-    rows, cols = (np.arange(h) + top) % 512, (np.arange(w) + left) % 1024
-    picture = picture + grain[rows][:, cols] * np.float32(conditions.noise_level)
-    return np.clip(picture + 0.5, 0, 255).astype(np.uint8)
+    rows, columns = (np.arange(h) + top) % grain.shape[0], (np.arange(w) + left) % grain.shape[1]
+    noise = grain.take(rows, axis=0).take(columns, axis=1)
+    return np.asarray(cv2.add(picture, noise, dtype=cv2.CV_8U))
 
 
 def _metering(radiance: Array, conditions: Conditions) -> float:
@@ -44,17 +44,18 @@ def _metering(radiance: Array, conditions: Conditions) -> float:
 
 
 @lru_cache(maxsize=1)
-def _tone_curve() -> Array:
+def _tone_curve() -> NDArray[np.uint8]:
     x = (np.arange(4096) / 4095) ** 2 * 16
     filmic = x * (2.51 * x + 0.03) / (x * (2.43 * x + 0.59) + 0.14)
     filmic = np.clip(filmic, 0, 1)
     gamma = np.where(filmic < 0.0031308, filmic * 12.92, 1.055 * filmic ** (1 / 2.4) - 0.055)
-    return (gamma * 255).astype(np.float32)
+    return (gamma * 255 + 0.5).astype(np.uint8)
 
 
-@lru_cache(maxsize=1)
-def _grain() -> Array:
-    return np.random.default_rng(71).standard_normal((512, 1024, 3)).astype(np.float32)
+@lru_cache(maxsize=4)
+def _grain(level: float) -> NDArray[np.int16]:
+    noise = np.random.default_rng(71).standard_normal((512, 1024, 3)) * level
+    return np.round(noise).astype(np.int16)
 
 
 @lru_cache(maxsize=4)

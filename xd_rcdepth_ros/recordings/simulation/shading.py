@@ -114,11 +114,12 @@ class Shader:
         """Return the light (3, N) that leaves surfaces towards the camera."""
         conditions = self.conditions
         view_cos = -dot(unit, surface.normal)
-        look = self.materials.look(surface, distance / self._focal_px)
+        pixel_m = distance / self._focal_px
+        look = self.materials.look(surface, pixel_m)
         light = conditions.ambient(surface.normal)
         light *= open_sky
         if conditions.sun.any():
-            light += conditions.sun[:, None] * self._sunlight(world, surface)
+            light += conditions.sun[:, None] * self._sunlight(world, surface, pixel_m)
         if conditions.lamps_on and conditions.time_of_day != "day":
             self._add_lamplight(surface, lights, light)
         light *= look.albedo
@@ -128,7 +129,7 @@ class Shader:
             self._retroreflect(surface, distance, light)
         return light
 
-    def _sunlight(self, world: World, surface: Surface) -> Array:
+    def _sunlight(self, world: World, surface: Surface, pixel_m: Array) -> Array:
         """Return how much (N,) of the sun's light falls on surfaces."""
         to_sun = self.conditions.to_sun
         facing = to_sun @ surface.normal
@@ -140,10 +141,30 @@ class Shader:
             x, y, z = surface.position_m.take(leaves, 1)
             patches = np.sin(9 * x + 4 * y) + np.sin(8 * y + 11 * z) + np.sin(10 * z - 7 * x)
             strength[leaves] *= np.clip(0.8 + 0.35 * patches, 0.35, 1.0)
-        lit = np.flatnonzero((facing > 0) & ~leaf)
-        start = surface.position_m.take(lit, 1) + surface.normal.take(lit, 1) * np.float32(0.015)
-        start += to_sun[:, None] * np.float32(0.02)
-        strength[lit] *= ~world.blocked(np.ascontiguousarray(start.T), to_sun)
+        faces = (facing > 0) & ~leaf
+        even = np.arange(0, len(faces), 2)
+        shaded = np.zeros(len(faces), bool)
+
+        def trace(which: NDArray[np.int64]) -> None:
+            start = surface.position_m.take(which, 1)
+            start += surface.normal.take(which, 1) * np.float32(0.015)
+            start += to_sun[:, None] * np.float32(0.02)
+            shaded[which] = world.blocked(np.ascontiguousarray(start.T), to_sun)
+
+        trace(even[faces[::2]])
+        # A point between two of the same thing that are both lit or both shaded is so too.
+        odd = np.arange(1, len(faces) - 1, 2)
+        left, right = slice(0, len(faces) - 2, 2), slice(2, None, 2)
+        kind = surface.object_id * len(Material) + surface.material
+        same = (kind[left] == kind[odd]) & (kind[right] == kind[odd])
+        same &= (shaded[left] == shaded[right][: len(odd)]) & faces[left] & faces[right][: len(odd)]
+        for axis in surface.position_m:
+            same &= np.abs(axis[left] - axis[right][: len(odd)]) < 4 * pixel_m[odd]
+        shaded[odd[same]] = shaded[left][same]
+        rest = np.ones(len(faces), bool)
+        rest[even], rest[odd[same]] = False, False
+        trace(np.flatnonzero(rest & faces))
+        strength[faces & shaded] = 0
         return strength
 
     def _add_lamplight(self, surface: Surface, lights: Lights, light: Array) -> None:
