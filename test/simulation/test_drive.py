@@ -176,7 +176,8 @@ def test_night_is_darker_and_fog_paler_than_day() -> None:
     "wrong",
     [
         {"place": "moon"}, {"season": "monsoon"}, {"radar": "sonar"}, {"lidar": "x"},
-        {"frames": 0}, {"width": 4}, {"camera_hz": 0.0}, {"seed": -1}, {"traffic": 9.0},
+        {"frames": 0}, {"frames": 10**5, "camera_hz": 1.0},
+        {"width": 4}, {"camera_hz": 0.0}, {"seed": -1}, {"traffic": 9.0},
         {"speed_mps": 400.0},
     ],
 )  # fmt: skip

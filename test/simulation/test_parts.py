@@ -143,3 +143,13 @@ def test_velocity_of_traffic_is_the_change_of_its_place() -> None:
         np.testing.assert_allclose(change, now[actor].velocity_mps, atol=0.05)
         checked += 1
     assert checked > 5
+
+
+def test_long_drives_go_on_as_they_began() -> None:
+    drive = Drive(DriveSettings(seed=9, place="city", frames=10_000, camera_hz=1.0))
+    far = drive.traffic.at(9_000.0)
+    assert len(far) > 5
+    assert abs(drive.ego.s_m(9_000.0) / 9_000.0 - drive.ego.speed_mps) < 0.1
+    image, depth = drive.image(int(drive.stamps_ns("camera")[9_990]))
+    assert np.isfinite(depth[200:]).all()
+    assert image.std() > 10

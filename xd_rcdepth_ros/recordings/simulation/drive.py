@@ -40,6 +40,7 @@ START_NS = 1_700_000_000_000_000_000
 WINDOW_M = 2 * PIECE_M  # so far the car drives in one ray tree
 AHEAD_M = 270.0
 BEHIND_M = 45.0
+LONGEST_S = 14_400.0
 # x right, y down, z forward from x forward, y left, z up
 OPTICAL = np.array([[0.0, 0, 1], [-1, 0, 0], [0, -1, 0]])
 
@@ -106,6 +107,12 @@ class DriveSettings:
                 raise ConfigurationError(
                     f"{name} is {getattr(self, name)}; it must be 0.01 to 200 per second."
                 )
+        if self.frames / self.camera_hz > LONGEST_S:
+            raise ConfigurationError(
+                f"{self.frames} frames at {self.camera_hz} per second take "
+                f"{self.frames / self.camera_hz:.0f} s; a drive may take {LONGEST_S:.0f} s. Make "
+                "several drives with other seeds."
+            )
         if self.seed < 0 or not 0 <= self.traffic <= 5 or not 0 <= self.speed_mps <= 60:
             raise ConfigurationError(
                 f"seed {self.seed}, traffic {self.traffic} or speed {self.speed_mps} m/s is beyond "
@@ -161,6 +168,7 @@ class Drive:
         )
         self._windows: OrderedDict[int, tuple[Tree, NDArray, NDArray]] = OrderedDict()
         self._lock = Lock()
+        self._stamps: dict[str, NDArray[np.int64]] = {}
 
     def _make_camera(self) -> PinholeCamera:
         s = self.settings
@@ -187,6 +195,8 @@ class Drive:
 
     def stamps_ns(self, sensor: str) -> NDArray[np.int64]:
         """Return the stamps of ``camera``, ``radar`` or ``lidar`` over the whole drive."""
+        if sensor in self._stamps:
+            return self._stamps[sensor]
         rate = getattr(self.settings, f"{sensor}_hz")
         offset = {"camera": 0.060, "radar": 0.017, "lidar": 0.041}[sensor]
         count = (
@@ -196,7 +206,8 @@ class Drive:
         )
         jitter = np.random.default_rng([self.settings.seed, 2, len(sensor)]).normal(0, 4e-4, count)
         times = offset + np.arange(count) / rate + np.clip(jitter, -2e-3, 2e-3)
-        return START_NS + (times * 1e9).astype(np.int64)
+        self._stamps[sensor] = START_NS + (times * 1e9).astype(np.int64)
+        return self._stamps[sensor]
 
     def pose(self, stamp_ns: int) -> RigidTransform:
         """Return ``odom_from_base`` at a stamp."""

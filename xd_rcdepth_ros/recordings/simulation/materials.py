@@ -24,6 +24,10 @@ _GRASS = {
 }
 
 
+# Six free numbers of each house, by its object id.
+_HOUSES = np.random.default_rng(81).random((6, 4096), np.float32)
+
+
 @dataclass(frozen=True, eq=False)
 class Look:
     """How surfaces answer light: albedo (3, N), gloss (N,) 0 to 1, emission (3, N)."""
@@ -224,7 +228,7 @@ class Materials:
         u, v = surface.uv.take(which, axis=1)
         blur = pixel_m[which] * 1.4
         house = surface.object_id[which]
-        pick = [hashed(house, np.full_like(house, k)) for k in range(6)]
+        pick = _HOUSES.take(house, axis=1, mode="wrap")
         shop = (self.road.place.name == "city") & (pick[5] < 0.65) & (v < 3.3)
         pitch = np.where(shop, 3.4, 2.1 + 1.5 * pick[0]).astype(np.float32)
         width = pitch * np.where(shop, 0.82, 0.36 + 0.26 * pick[1])

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +19,7 @@ FloatArray = NDArray[np.float64]
 LOOP_M = 420.0  # through traffic that falls behind comes back this far ahead
 BEHIND_M = 60.0
 VIEW_M = 330.0
+CROSSING_S = 40.0  # who crosses is on the scene so long before and after
 FAR_M = 38.0  # from here on vehicles have fewer triangles
 
 
@@ -142,7 +144,13 @@ class Traffic:
             self._leaders(density)
             self._streams(density)
             self._walkers(density)
-            self._crossers(density, length_m)
+        self._always = tuple(self.actors)
+        self._crossers: list[Actor] = []
+        if density > 0:
+            self._add_crossers(density, length_m)
+        self._crossers.sort(key=lambda actor: actor.start_s)
+        self._starts = [actor.start_s for actor in self._crossers]
+        self.actors += self._crossers
 
     def _vehicle(self, slow: bool = False) -> str:
         kinds = ["sedan", "hatchback", "suv", "van", "truck", "bus"]
@@ -198,7 +206,7 @@ class Traffic:
                       phase=rng.uniform(0, 6.28))
             )  # fmt: skip
 
-    def _crossers(self, density: float, length_m: float) -> None:
+    def _add_crossers(self, density: float, length_m: float) -> None:
         rng = self._rng
         crossings = self.road.crossings_m
         for s in crossings[crossings < length_m + 60].tolist():
@@ -208,7 +216,7 @@ class Traffic:
                 -side * rng.uniform(6, 9), start,
             )  # fmt: skip
             if rng.random() < 0.75 * density and self._clear(car):
-                self.actors.append(car)
+                self._crossers.append(car)
             for _ in range(int(rng.poisson(1.2 * density))):
                 side, start = self._side_and_time(s, 22, 45)
                 walker = Actor(
@@ -216,7 +224,7 @@ class Traffic:
                     -side * rng.uniform(1.1, 1.6), start, rng.uniform(0, 6.28),
                 )  # fmt: skip
                 if self._clear(walker):
-                    self.actors.append(walker)
+                    self._crossers.append(walker)
 
     def _side_and_time(self, s_m: float, least_m: float, most_m: float) -> tuple[float, float]:
         """Choose from where somebody crosses, and when: with the own car so far before."""
@@ -230,7 +238,7 @@ class Traffic:
             time = crosser.start_s + offset / abs(crosser.speed_mps)
             ego = float(self.ego.s_m(time)), float(self.ego.s_rate_mps(time))
             own = self._place(crosser, time, *ego)
-            for actor in self.actors:
+            for actor in (*self._always, *self._crossers[-8:]):
                 if actor.mode == "walk":
                     continue
                 other = self._place(actor, time, *ego)
@@ -261,7 +269,9 @@ class Traffic:
         ego_s = float(self.ego.s_m(time_s))
         ego_rate = float(self.ego.s_rate_mps(time_s))
         near = []
-        for actor in self.actors:
+        first = bisect_left(self._starts, time_s - CROSSING_S)
+        last = bisect_right(self._starts, time_s + CROSSING_S)
+        for actor in (*self._always, *self._crossers[first:last]):
             s, t, s_rate, t_rate = self._place(actor, time_s, ego_s, ego_rate)
             reach = 120 if actor.kind in ("bicycle", "pedestrian") else VIEW_M
             if -25 < s - ego_s < reach and abs(t) < 70:
