@@ -341,7 +341,7 @@ def ordered(work, jobs, workers):  # type: ignore[no-untyped-def]
         waiting: list = []
         for job in jobs:
             waiting.append(pool.submit(work, job))
-            if len(waiting) > workers + 1:
+            if len(waiting) > 6 * workers:  # small jobs between large ones starve no worker
                 yield waiting.pop(0).result()
         for future in waiting:
             yield future.result()
