@@ -185,7 +185,8 @@ def picture(maps: dict[str, np.ndarray]) -> np.ndarray:
         white = (255, 255, 255)
         cv2.putText(tile, title, (8, 22), cv2.FONT_HERSHEY_SIMPLEX, 0.6, white, 1, cv2.LINE_AA)
         tiles.append(tile)
-    return np.vstack([np.hstack(tiles[i : i + 2]) for i in (0, 2, 4)])
+    sheet = np.vstack([np.hstack(tiles[i : i + 2]) for i in (0, 2, 4)])
+    return np.asarray(cv2.resize(sheet, None, fx=0.8, fy=0.8, interpolation=cv2.INTER_AREA))
 
 
 def table(results: dict[str, dict[str, float | None]]) -> str:
@@ -228,7 +229,7 @@ def main() -> None:
         cv2.imwrite(
             str(args.pictures / f"supervision_{name}.jpg"),
             picture(maps)[..., ::-1],
-            [cv2.IMWRITE_JPEG_QUALITY, 85],
+            [cv2.IMWRITE_JPEG_QUALITY, 82],
         )
         by_drive[name] = {variant: tally.figures() for variant, tally in own.items()}
         for variant, tally in own.items():
