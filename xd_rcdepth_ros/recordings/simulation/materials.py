@@ -252,7 +252,7 @@ class Materials:
         trim = np.where(pick[4] < 0.6, 0.55, 0.16).astype(np.float32)
         wall += (trim - wall) * np.clip(frame - pane, 0, 1)
         cell = hashed(np.floor(u0 / pitch), np.floor(v / 3.1), house)
-        room = np.where(cell < 0.25, 0.30, 0.025).astype(np.float32)  # curtains, or dark
+        room = np.where(cell < 0.25, 0.30, 0.045).astype(np.float32)  # curtains, or dark
         wall += (room - wall) * pane
         look.albedo[:, which] = wall
         look.gloss[which] = pane * 0.9

@@ -76,7 +76,7 @@ RADARS = {
         azimuth_deg=55.0, elevation_deg=10.0, ray_step_deg=(0.4, 0.5), range_m=110.0,
         far_azimuth_deg=25.0, far_from_m=60.0, cell_range_m=0.3, cell_azimuth_deg=0.8,
         cell_elevation_deg=1.2, cell_rate_mps=0.4, noise_range_m=0.25, noise_azimuth_deg=1.3,
-        noise_elevation_deg=1.6, noise_rate_mps=0.06, reference_db=24.0, least_dbsm=-41.0,
+        noise_elevation_deg=2.1, noise_rate_mps=0.06, reference_db=24.0, least_dbsm=-41.0,
         softness_db=4.0, most=6000, clutter=200.0, ghosts=0.06, flat=False, spread_db=8.0,
     ),
 }  # fmt: skip

@@ -216,7 +216,7 @@ class Shader:
         grazing = 1 - np.clip(view_cos.take(glossy), 0, 1)
         grazing = grazing * (grazing * grazing) * (grazing * grazing)
         share = look.gloss.take(glossy) * (0.05 + 0.95 * grazing)
-        seen = share > 0.025
+        seen = share > 0.05
         which, share = glossy[seen], share[seen]
         if not len(which):
             return

@@ -125,7 +125,8 @@ class _Piece:
 
     def _ground(self) -> None:
         place, half = self.place, self.place.half_width_m
-        s = np.arange(0, PIECE_M + 0.1, 2.0) + self.start_m
+        step = 2.0 if place.pavement_m else 4.0
+        s = np.arange(0, PIECE_M + 0.1, step) + self.start_m
         edges = [half + 1e-3, half + 0.15, half + place.pavement_m, half + place.pavement_m + 1.5]
         side = np.array([0, half * 0.5, half, *edges, 14 + half, 26, STRIP_M])
         t = np.unique(np.concatenate([-side, side]))
@@ -191,7 +192,7 @@ class _Piece:
             if t > STRIP_M - 2 or not self._unbuilt(s, side * t):
                 continue
             scale = rng.uniform(0.55, 0.9) if place.name == "city" else rng.uniform(0.6, 1.35)
-            self.put(self._tree(t > 28), s, side * t, rng.uniform(0, 6.28), scale)
+            self.put(self._tree(t > 20), s, side * t, rng.uniform(0, 6.28), scale)
         for _ in range(int(rng.poisson(0 if place.name == "city" else 5))):
             s = self.start_m + rng.uniform(0, PIECE_M)
             t = edge + rng.uniform(1.6, 16)
@@ -249,14 +250,14 @@ class _Piece:
                         self.put(thing, s, side * (edge + 1.0), 0.0 if side < 0 else np.pi)
 
     def _rail(self, t: float, side: int) -> None:
-        s = np.arange(0, PIECE_M + 0.1, 2.0) + self.start_m
+        s = np.arange(0, PIECE_M + 0.1, 4.0) + self.start_m
         # The W-beam: a corrugated profile, 0.31 m high.
         y = np.array([0, 0.08, 0.08, 0.02, 0.08, 0.08, 0]) * -side
         z = np.array([0.44, 0.50, 0.56, 0.60, 0.64, 0.70, 0.75])
         for mirror in (1, -1) if t == 0 else (1,):
             points = self.road.point(s[:, None], t + mirror * (y - side * 0.06), z)
             self.parts.append(surface(points, (0.42, 0.43, 0.44), Material.METAL))
-        for post in s[::2]:
+        for post in s:
             foot, top = [[0, -0.05, -0.3], [0, 0.05, -0.3]], [[0, -0.05, 0.72], [0, 0.05, 0.72]]
             plate = surface(np.array([foot, top]), (0.4,) * 3, Material.METAL, smooth=False)
             self.put(plate, float(post), t)
