@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import distance_transform_edt, minimum_filter
+from scipy.ndimage import minimum_filter
 from scipy.spatial import Delaunay, QhullError
 
 DepthMap = NDArray[np.float32]
+_PIXELS_AT_ONCE = 2_000_000
 
 
 def drop_hidden(depth_m: DepthMap, window_px: int, share: float = 0.15) -> DepthMap:
@@ -54,25 +57,49 @@ def interpolate_gaps(
     corners = places[mesh.simplices]
     depths = known[mesh.simplices]
     edges = np.linalg.norm(corners - np.roll(corners, 1, axis=1), axis=2).max(axis=1)
-    usable = np.ones(len(edges), bool)
+    # A triangle of half a square pixel has no pixel of the grid inside (Pick's theorem).
+    usable = np.abs(_double_area(corners)) > 1
     if max_gap_px is not None:
         usable &= edges <= max_gap_px
     if max_jump_share is not None:
         usable &= depths.max(axis=1) <= depths.min(axis=1) * (1 + max_jump_share)
-    empty = np.isnan(depth_m)
-    if max_gap_px is not None:  # inside such a triangle no place is farther from its corners
-        empty &= distance_transform_edt(empty) <= max_gap_px / np.sqrt(3)
-    empty_rows, empty_columns = np.nonzero(empty)
-    wanted = np.column_stack([empty_columns, empty_rows]).astype(np.float64)
-    triangle = mesh.find_simplex(wanted)
-    inside = triangle >= 0
-    inside[inside] = usable[triangle[inside]]
-    triangle, wanted = triangle[inside], wanted[inside]
-    affine = mesh.transform[triangle]
-    two = np.einsum("nij,nj->ni", affine[:, :2], wanted - affine[:, 2])
-    weights = np.column_stack([two, 1 - two.sum(axis=1)])
+    corners, depths = corners[usable], depths[usable]
     values = 1 / depths if inverse else depths
-    mixed = (weights * values[triangle]).sum(axis=1)
-    filled = 1 / mixed if inverse else mixed
-    result[empty_rows[inside], empty_columns[inside]] = filled
+    for rows, columns, triangle in _pixels_of(corners):
+        weights = _barycentric(corners[triangle], np.column_stack([columns, rows]))
+        inside = (weights >= -1e-9).all(axis=1) & np.isnan(depth_m[rows, columns])
+        mixed = (weights * values[triangle]).sum(axis=1)[inside]
+        result[rows[inside], columns[inside]] = 1 / mixed if inverse else mixed
     return result
+
+
+def _pixels_of(
+    corners: NDArray[np.float64],
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]]:
+    """Yield rows, columns and triangle of all pixels in the triangles' bounding boxes, in parts."""
+    low = corners.min(axis=1).astype(np.int64)
+    size = corners.max(axis=1).astype(np.int64) - low + 1
+    area = size.prod(axis=1)
+    part = np.cumsum(area) // _PIXELS_AT_ONCE
+    for chosen in np.split(np.arange(len(corners)), np.flatnonzero(np.diff(part)) + 1):
+        triangle = np.repeat(chosen, area[chosen])
+        before = np.repeat(np.cumsum(area[chosen]) - area[chosen], area[chosen])
+        place = np.arange(len(triangle)) - before
+        width = size[triangle, 0]
+        yield low[triangle, 1] + place // width, low[triangle, 0] + place % width, triangle
+
+
+def _double_area(corners: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return twice the signed area (N,) of triangles (N, 3, 2)."""
+    a, b = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
+    return np.asarray(a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0])
+
+
+def _barycentric(corners: NDArray[np.float64], places: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the weights (N, 3) of triangles' corners (N, 3, 2) at places (N, 2)."""
+    parts = []
+    for number in range(3):
+        part = corners.copy()
+        part[:, number] = places
+        parts.append(_double_area(part))
+    return np.stack(parts, axis=1) / _double_area(corners)[:, None]
