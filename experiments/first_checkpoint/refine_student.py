@@ -32,7 +32,6 @@ from xd_rcdepth_ros.network import load_checkpoint, save_checkpoint
 from xd_rcdepth_ros.recordings.simulation import Drive, DriveSettings
 
 MAX_TRUTH_M = 100.0
-INTERPOLATED_WEIGHT = 0.5
 CANVAS_ROWS = (160, 192)  # heights that Astyx images are placed on
 CROP = (192, 512)  # part of a simulated picture, rows and columns
 
@@ -172,6 +171,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=900)
     parser.add_argument("--learning-rate", type=float, default=5e-4)
     parser.add_argument("--astyx-share", type=float, default=0.5, help="share of Astyx batches")
+    parser.add_argument("--interpolated-weight", type=float, default=0.5)
     parser.add_argument("--freeze-statistics", action="store_true")
     args = parser.parse_args()
     torch.manual_seed(0)
@@ -235,7 +235,7 @@ def main() -> None:
             image, radar, sparse, dense = astyx.draw(rng, 4)
             depth = run(image, radar)
             between = torch.where(sparse > 0, 0, dense)
-            loss = masked_l1(depth, sparse) + INTERPOLATED_WEIGHT * masked_l1(depth, between)
+            loss = masked_l1(depth, sparse) + args.interpolated_weight * masked_l1(depth, between)
         else:
             image, radar, truth = simulated.draw(rng, 3)
             loss = masked_l1(run(image, radar), truth)
