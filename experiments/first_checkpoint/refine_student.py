@@ -86,8 +86,9 @@ def colour(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 class AstyxBatches:
     """Batches of image, radar, sparse and interpolated depth from the training split."""
 
-    def __init__(self, frames: list[SensorFrame]) -> None:
+    def __init__(self, frames: list[SensorFrame], thinned_share: float) -> None:
         self.frames = frames
+        self.thinned_share = thinned_share
         self.dense = [interpolate(f.lidar_depth()) for f in frames]
 
     def draw(self, rng: np.random.Generator, size: int) -> tuple[Tensor, ...]:
@@ -98,7 +99,7 @@ class AstyxBatches:
             frame = replace(self.frames[index], depth_m=self.dense[index])
             if rng.random() < 0.5:
                 frame = frame.flip()
-            if rng.random() < 0.4:  # other radars give fewer returns, or none
+            if rng.random() < self.thinned_share:  # other radars give fewer returns, or none
                 (sweep,) = frame.radar
                 keep = rng.random(len(sweep.points)) < rng.choice([0.0, 0.02, 0.05, 0.2, 0.5])
                 frame = replace(frame, radar=(replace(sweep, points=sweep.points.select(keep)),))
@@ -172,6 +173,7 @@ def main() -> None:
     parser.add_argument("--learning-rate", type=float, default=5e-4)
     parser.add_argument("--astyx-share", type=float, default=0.5, help="share of Astyx batches")
     parser.add_argument("--interpolated-weight", type=float, default=0.5)
+    parser.add_argument("--thinned-share", type=float, default=0.4, help="with fewer returns")
     parser.add_argument("--freeze-statistics", action="store_true")
     args = parser.parse_args()
     torch.manual_seed(0)
@@ -195,7 +197,7 @@ def main() -> None:
                 columns.start, rows.start, columns.stop - columns.start, rows.stop - rows.start
             )
         )
-    astyx, simulated = AstyxBatches(frames), SimulatedBatches(sets["train"])
+    astyx, simulated = AstyxBatches(frames, args.thinned_share), SimulatedBatches(sets["train"])
 
     model, header = load_checkpoint(args.start)
     model = model.to(memory_format=torch.channels_last)
