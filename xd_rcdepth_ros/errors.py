@@ -33,5 +33,9 @@ class ConfigurationError(XDRCDepthError):
     """A parameter, option or configuration file holds a value that is not allowed."""
 
 
+class TrainingError(XDRCDepthError):
+    """A training cannot go on, for example because it diverged."""
+
+
 class DeviceError(XDRCDepthError):
     """The compute device or backend that was asked for cannot be used."""

@@ -13,6 +13,7 @@ from xd_rcdepth_ros.distillation.distribution import (
 )
 from xd_rcdepth_ros.distillation.explanation import ExplanationConfig, alignment_loss, explain
 from xd_rcdepth_ros.distillation.objective import (
+    Explainable,
     StudentObjective,
     Supervision,
     TeacherObjective,
@@ -26,6 +27,7 @@ from xd_rcdepth_ros.distillation.saliency import grad_cam, saliency_target
 __all__ = [
     "ConfidenceConfig",
     "DistributionConfig",
+    "Explainable",
     "ExplanationConfig",
     "StudentObjective",
     "Supervision",

@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Compare ways to train the student on Astyx: direct, with each distillation, with both.
+
+    xd-rcdepth convert astyx ../shared/data/astyx --out out/recordings/astyx
+    python experiments/astyx/encoder_weights.py
+    xd-rcdepth train experiments/astyx/teacher.yaml
+    python experiments/astyx/arms.py
+
+All arms of one seed share the initial weights, the order of the frames, their variants, the number
+of steps and the rule that chooses the best validation. Runs that were interrupted go on; finished
+ones are not repeated. Writes results.json and results.png beside this script after each run. On
+two cores it is fastest to run one process a seed, each with OMP_NUM_THREADS=1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from rich.console import Console
+
+from xd_rcdepth_ros.evaluation.data import RecordedFrames
+from xd_rcdepth_ros.evaluation.evaluator import evaluate
+from xd_rcdepth_ros.evaluation.protocol import Protocol
+from xd_rcdepth_ros.geometry import SensorFrame
+from xd_rcdepth_ros.inference import DepthEstimator
+from xd_rcdepth_ros.training.config import RunConfig, read_config
+from xd_rcdepth_ros.training.progress import Progress
+from xd_rcdepth_ros.training.runs import run
+
+HERE = Path(__file__).parent
+PAPER_GAIN = 0.0797
+
+
+def figures_of(model: Path, data: Path, zero_radar: bool) -> dict[str, Any]:
+    """Score a model on the validation split by the CaFNet rule, with radar and without."""
+    estimator = DepthEstimator.load(model, device="cpu", backend="torch")
+
+    def predict(frame: SensorFrame) -> Any:
+        frame = replace(frame, radar=()) if zero_radar else frame
+        return estimator.estimate(frame, output_size="input").depth_m
+
+    def predict_without(frame: SensorFrame) -> Any:
+        return estimator.estimate(replace(frame, radar=()), output_size="input").depth_m
+
+    with RecordedFrames(data, "val") as frames:
+        predictors = {"model": predict, "without_radar": predict_without}
+        evaluation = evaluate(frames, predictors, Protocol())
+    result = {name: card.to_json() for name, card in evaluation.cards.items()}
+    caps = result["model"]["caps"]
+    return {
+        "mae_80_m": caps["80"]["mae_m"],
+        "rmse_80_m": caps["80"]["rmse_m"],
+        "abs_rel_80": caps["80"]["abs_rel"],
+        "mae_50_m": caps["50"]["mae_m"],
+        "radar_zeroed_mae_80_m": result["without_radar"]["caps"]["80"]["mae_m"],
+        "between_points_mae_m": result["model"]["between_points"].get("mae_m"),
+    }
+
+
+def train(config: RunConfig, name: str, console: Console) -> tuple[Path, dict[str, Any]]:
+    """Run one arm to its end; return its model file and what the run says of itself."""
+    last = [0.0]
+
+    def report(progress: Progress) -> None:
+        if time.monotonic() - last[0] > 30:
+            last[0] = time.monotonic()
+            losses = " ".join(f"{k} {v:.3f}" for k, v in progress.losses.items())
+            console.print(
+                f"{name}: step {progress.step}/{progress.steps_total} {losses} "
+                f"val {progress.validation_mae_m:.3f} m, {progress.remaining_s / 60:.1f} min left",
+                highlight=False,
+            )
+
+    result = run(config, report=report)
+    assert result.model is not None
+    return result.model, {
+        "steps": result.progress.step,
+        "grid_validation_mae_m": result.progress.best_validation_mae_m,
+        "seconds_of_last_call": round(result.progress.elapsed_s),
+        "data_wait_share": round(result.progress.data_wait_share, 4),
+    }
+
+
+def summary(arms: dict[str, dict[str, list[Any]]]) -> dict[str, Any]:
+    """Return mean, spread and gain over direct training of each arm."""
+    means = {name: float(np.mean(arm["mae_80_m"])) for name, arm in arms.items()}
+    result = {}
+    for name, arm in arms.items():
+        values = arm["mae_80_m"]
+        result[name] = {
+            "mean_mae_80_m": round(means[name], 4),
+            "spread_m": round(max(values) - min(values), 4),
+            "seeds": len(values),
+        }
+        if "direct" in means:
+            direct = dict(zip(arms["direct"]["seed"], arms["direct"]["mae_80_m"], strict=True))
+            pairs = zip(arm["seed"], values, strict=True)
+            gains = [1 - value / direct[seed] for seed, value in pairs if seed in direct]
+            if gains:
+                result[name]["gain_over_direct"] = round(float(np.mean(gains)), 4)
+    return result
+
+
+def collect(folder: Path, arms: Iterable[str]) -> dict[str, Any]:
+    """Return the figures of all runs that have ended."""
+    results: dict[str, Any] = {"arms": {}, "protocol": Protocol().statement()}
+    results["teacher"] = json.loads((folder / "teacher.json").read_text())
+    for name in arms:
+        for file in sorted(folder.glob(f"{name}-[0-9]/figures.json")):
+            arm = results["arms"].setdefault(name, {})
+            for key, value in json.loads(file.read_text()).items():
+                arm.setdefault(key, []).append(value)
+    results["summary"] = summary(results["arms"])
+    return results
+
+
+def write(file: Path, values: dict[str, Any]) -> None:
+    """Write figures; the name appears only when they are complete."""
+    partial = file.with_suffix(f".{os.getpid()}.partial")
+    partial.write_text(json.dumps(values, indent=1) + "\n")
+    partial.replace(file)
+
+
+def plot(results: dict[str, Any], file: Path) -> None:
+    """Draw each arm's figures, the teacher's, and the paper's gain."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    arms = results["arms"]
+    figure, axes = plt.subplots(figsize=(8, 4))
+    for place, (name, arm) in enumerate(arms.items()):
+        values = arm["mae_80_m"]
+        colour = "#d95f02" if name == "both" else "#1b6ca8"
+        axes.bar(place, np.mean(values), color=colour, width=0.65, alpha=0.85)
+        axes.plot([place] * len(values), values, "k.", markersize=7)
+        axes.text(place, np.mean(values) / 2, f"{np.mean(values):.2f}", ha="center", color="w")
+    axes.set_xticks(range(len(arms)), [name.replace("_", "\n") for name in arms])
+    teacher = results.get("teacher", {}).get("mae_80_m")
+    if teacher:
+        axes.axhline(teacher, color="#555", linestyle="--", label=f"teacher {teacher:.2f} m")
+    if "direct" in arms:
+        goal = float(np.mean(arms["direct"]["mae_80_m"])) * (1 - PAPER_GAIN)
+        axes.axhline(goal, color="#2a9d55", linestyle=":", label="direct - 7.97 %")
+    axes.set_ylabel("MAE 0-80 m, Astyx val [m]")
+    axes.set_title("Student by way of training; dots are seeds")
+    axes.legend(loc="lower right")
+    figure.tight_layout()
+    figure.savefig(file, dpi=110)
+    plt.close(figure)
+
+
+def main() -> None:
+    """Train and score all arms."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--config", type=Path, default=HERE / "student.yaml")
+    parser.add_argument(
+        "--teacher", type=Path, default=Path("out/astyx/teacher/teacher.safetensors")
+    )
+    parser.add_argument("--data", type=Path, default=Path("out/recordings/astyx"))
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
+    parser.add_argument("--arms", type=Path, default=HERE / "arms.yaml", help="what differs")
+    parser.add_argument("--only", nargs="+", help="these arms only")
+    parser.add_argument("--results", type=Path, default=HERE / "results.json")
+    parser.add_argument("--output", type=Path, default=Path("out/astyx"))
+    parser.add_argument("--set", action="append", default=[], help="KEY=VALUE for all arms")
+    args = parser.parse_args()
+    console = Console()
+    arms = yaml.safe_load(args.arms.read_text())
+    common = {k: yaml.safe_load(v) for k, _, v in (item.partition("=") for item in args.set)}
+    teacher_file = args.output / "teacher.json"
+    if not teacher_file.exists():
+        write(teacher_file, figures_of(args.teacher, args.data, False))
+    for seed in args.seeds:
+        for name in args.only or arms:
+            output = args.output / f"{name}-{seed}"
+            values = {"teacher": str(args.teacher), "seed": seed, "output": str(output)}
+            values |= {**common, **arms[name]}
+            config = read_config(args.config, values)
+            figures = output / "figures.json"
+            if not figures.exists():
+                model, told = train(config, f"{name} {seed}", console)
+                scored = figures_of(model, args.data, config.zero_radar)
+                write(figures, {"seed": seed, **scored, **told})
+            console.print(name, seed, figures.read_text(), highlight=False)
+            results = collect(args.output, arms)
+            write(args.results, results)
+            plot(results, args.results.with_suffix(".png"))
+
+
+if __name__ == "__main__":
+    main()

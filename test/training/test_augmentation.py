@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whatever is varied, image, radar, lidar and depth stay on each other."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from xd_rcdepth_ros.geometry import (
+    LidarSweep,
+    PinholeCamera,
+    RadarPoints,
+    RadarSweep,
+    RigidTransform,
+    SensorFrame,
+)
+from xd_rcdepth_ros.training.augmentation import AugmentationConfig, augment, vary_colour
+
+ROWS, COLUMNS, FOCAL = 48, 80, 60.0
+# x forward, y left, z up -> x right, y down, z forward
+CAMERA_FROM_SENSOR = RigidTransform(np.array([[0.0, -1, 0], [0, 0, -1], [1, 0, 0]]), np.zeros(3))
+PLAIN = AugmentationConfig(flip=0.0, gain=0.0, gamma=0.0)
+
+
+def marked_frame(u, v, depth_m=20.0, velocity=(3.0, 2.0)):
+    """Return a black frame with one bright pixel, where one return, one point and one depth lie."""
+    camera = PinholeCamera(COLUMNS, ROWS, np.array([[FOCAL, 0, 39.5], [0, FOCAL, 23.5], [0, 0, 1]]))
+    image = np.zeros((ROWS, COLUMNS, 3), np.uint8)
+    image[v, u] = 255
+    depth = np.full((ROWS, COLUMNS), np.nan, np.float32)
+    depth[v, u] = depth_m
+    right = (u - 39.5) / FOCAL * depth_m
+    down = (v - 23.5) / FOCAL * depth_m
+    point = np.array([[depth_m, -right, -down]], np.float32)
+    radar = RadarPoints.from_arrays(point, [7.0], [velocity])
+    return SensorFrame(
+        image,
+        camera,
+        (RadarSweep(radar, CAMERA_FROM_SENSOR),),
+        lidar=LidarSweep(point, CAMERA_FROM_SENSOR),
+        depth_m=depth,
+    )
+
+
+@settings(max_examples=60)
+@given(
+    u=st.integers(2, COLUMNS - 3),
+    v=st.integers(2, ROWS - 3),
+    height=st.sampled_from([32, 64, 96]),
+    width=st.sampled_from([64, 96]),
+    flip=st.booleans(),
+    shift=st.integers(0, 40),
+    seed=st.integers(0, 2**31),
+)
+def test_everything_moves_together(u, v, height, width, flip, shift, seed):
+    config = AugmentationConfig(flip=float(flip), shift_px=shift, gain=0, gamma=0)
+    frame = augment(marked_frame(u, v), (height, width), config, np.random.default_rng(seed))
+    assert frame.image.shape == (height, width, 3)
+    bright = np.argwhere(frame.image[..., 0] > 0)
+    radar = frame.radar_raster().channels
+    for grid in (radar[0] > 0, np.isfinite(frame.lidar_depth()), np.isfinite(frame.depth_m)):
+        np.testing.assert_array_equal(np.argwhere(grid), bright)
+    if len(bright):
+        row, column = bright[0]
+        assert radar[0, row, column] == pytest.approx(20.0)
+        # vx is forward and stays; vy is to the left, so the mirror turns its sign.
+        np.testing.assert_allclose(radar[2:, row, column], [3.0, -2.0 if flip else 2.0])
+
+
+def test_a_smaller_image_stands_on_the_bottom_row():
+    frame = augment(marked_frame(40, ROWS - 1), (64, 96), PLAIN, np.random.default_rng(0))
+    (place,) = np.argwhere(frame.image[..., 0] > 0)
+    assert tuple(place) == (63, 40 + (96 - COLUMNS) // 2)
+
+
+def test_the_shift_lifts_the_image_at_most_so_far():
+    config = AugmentationConfig(flip=0, gain=0, gamma=0, shift_px=5)
+    rows = set()
+    for seed in range(60):
+        frame = augment(marked_frame(40, ROWS - 1), (64, 96), config, np.random.default_rng(seed))
+        rows.add(int(np.argwhere(frame.image[..., 0] > 0)[0, 0]))
+    assert rows == set(range(58, 64))
+
+
+def test_the_same_generator_makes_the_same_variant():
+    config = AugmentationConfig(dark=0.5, thin=0.5, no_radar=0.2, shift_px=8)
+    frame = marked_frame(30, 20)
+    one, two = (augment(frame, (64, 96), config, np.random.default_rng(9)) for _ in range(2))
+    np.testing.assert_array_equal(one.image, two.image)
+    np.testing.assert_array_equal(one.radar_raster().channels, two.radar_raster().channels)
+
+
+def test_radar_can_be_lost():
+    config = AugmentationConfig(no_radar=1.0)
+    frame = augment(marked_frame(30, 20), (64, 96), config, np.random.default_rng(0))
+    assert not frame.radar_raster().channels.any()
+
+
+def test_radar_is_thinned_to_at_most_half():
+    frame = marked_frame(30, 20)
+    many = RadarPoints.from_arrays(np.repeat(frame.radar[0].points.position_m, 1000, axis=0))
+    frame = SensorFrame(frame.image, frame.camera, (RadarSweep(many, CAMERA_FROM_SENSOR),))
+    config = AugmentationConfig(thin=1.0)
+    for seed in range(10):
+        thin = augment(frame, (64, 96), config, np.random.default_rng(seed))
+        assert 0 < len(thin.radar[0].points) < 600
+
+
+def test_colours_without_variation_are_kept():
+    image = np.arange(256, dtype=np.uint8).repeat(3).reshape(16, 16, 3)
+    np.testing.assert_array_equal(vary_colour(image, PLAIN, np.random.default_rng(0)), image)
+
+
+def test_dark_images_are_darker():
+    image = np.full((32, 32, 3), 200, np.uint8)
+    config = AugmentationConfig(gain=0, gamma=0, dark=1.0)
+    assert vary_colour(image, config, np.random.default_rng(1)).mean() < 0.65 * 200

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a step sees depends on the step alone."""
+
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from xd_rcdepth_ros.training.augmentation import AugmentationConfig
+from xd_rcdepth_ros.training.batches import Draw, Samples, StepSampler, ValidationSamples, collate
+from xd_rcdepth_ros.training.frames import TrainingFrames, row_medians
+
+
+def sampler(**changes):
+    values = {"lengths": [10, 5], "shares": [3, 1], "batch_size": 4, "steps": 12, "seed": 1}
+    return StepSampler(**{**values, **changes})
+
+
+@given(start=st.integers(0, 12), seed=st.integers(0, 1000))
+def test_a_resumed_run_goes_on_as_it_would_have(start, seed):
+    whole = list(sampler(seed=seed))
+    assert list(sampler(seed=seed, start=start)) == whole[start:]
+    assert len(sampler(start=start)) == 12
+
+
+@given(world=st.sampled_from([1, 2, 4]))
+def test_processes_together_see_what_one_would(world):
+    parts = [list(sampler(rank=rank, world=world)) for rank in range(world)]
+    for step, whole in enumerate(sampler()):
+        assert sorted(chain(*(part[step] for part in parts))) == sorted(whole)
+
+
+def test_each_pass_sees_each_frame_once():
+    draws = list(chain(*sampler(lengths=[6], shares=[1], batch_size=3, steps=4)))
+    assert sorted(d.frame for d in draws[:6]) == list(range(6))
+    assert sorted(d.frame for d in draws[6:]) == list(range(6))
+    assert [d.frame for d in draws[:6]] != [d.frame for d in draws[6:]]
+
+
+def test_sources_are_drawn_by_their_share():
+    draws = list(chain(*sampler(steps=500)))
+    assert 0.7 < np.mean([d.source == 0 for d in draws]) < 0.8
+
+
+def test_new_variants_differ_each_time_and_fixed_ones_come_back():
+    fresh = list(chain(*sampler(lengths=[4], shares=[1], steps=8)))
+    assert len({d.seed for d in fresh}) == len(fresh)
+    assert {d.variant for d in fresh} == {-1}
+    for seed in (1, 2):  # shared by runs of any seed
+        fixed = list(chain(*sampler(lengths=[4], shares=[1], steps=8, variants=2, seed=seed)))
+        assert {d.variant for d in fixed} == {0, 1}
+        assert len({(d.frame, d.variant, d.seed) for d in fixed}) == 4 * 2
+
+
+def frames_of(bag, tmp_path, **changes):
+    from xd_rcdepth_ros.training.config import SourceConfig
+
+    source = SourceConfig(str(bag), **changes)
+    return TrainingFrames(source, "front", 80.0, Path(tmp_path) / "cache")
+
+
+def test_samples_are_what_the_node_would_see(bag, tmp_path):
+    with frames_of(bag, tmp_path) as frames:
+        frames.prepare()
+        plain = AugmentationConfig(flip=0, gain=0, gamma=0)
+        samples = Samples([frames], (64, 128), plain)
+        batch = collate([samples[Draw(0, 2, 5)], samples[Draw(0, 3, 6, 1)]])
+        assert batch.image.shape == (2, 3, 64, 128)
+        assert batch.radar.shape == (2, 4, 64, 128)
+        assert batch.keys.tolist() == [[0, 2, -1], [0, 3, 1]]
+        assert (batch.radar[:, 0] > 0).sum() > 20
+        validation = ValidationSamples([frames], 80.0)
+        assert len(validation) == 6
+        alone = validation[2]
+        # At the same focal length and without variation, both lay the image the same way, up to
+        # the columns that the wider grid adds.
+        height, width = alone.image.shape[1:]
+        left = (128 - width) // 2
+        part = batch.image[0, :, 64 - min(64, height) :, left : left + width]
+        torch.testing.assert_close(part, alone.image[:, height - min(64, height) :])
+
+
+def test_radar_can_be_left_out(bag, tmp_path):
+    with frames_of(bag, tmp_path) as frames:
+        frames.prepare()
+        assert not ValidationSamples([frames], 80.0, zero_radar=True)[0].radar.any()
+        assert ValidationSamples([frames], 80.0)[0].radar.any()
+
+
+def test_exact_depth_is_used_where_the_bag_has_it(bag, tmp_path):
+    with frames_of(bag, tmp_path) as frames:
+        frames.prepare()
+        assert np.isfinite(frames[0].depth_m).mean() > 0.5
+    assert not (Path(tmp_path) / "cache").exists()
+    with frames_of(bag, tmp_path, dense="none") as frames:
+        assert frames[0].depth_m is None
+
+
+def test_depth_from_lidar_is_kept_on_disk(bag, tmp_path):
+    with frames_of(bag, tmp_path, dense="lidar") as frames:
+        assert frames.prepare() == {}
+        files = sorted((Path(tmp_path) / "cache").rglob("*.npy"))
+        assert len(files) == 6
+        before = frames[1].depth_m
+        assert 0.02 < np.isfinite(before).mean() < 1
+    with frames_of(bag, tmp_path, dense="lidar") as again:
+        np.testing.assert_array_equal(again[1].depth_m, before)
+        # It is the file that is read.
+        np.save(files[1], np.full(before.shape, 7, np.float16))
+    with frames_of(bag, tmp_path, dense="lidar") as changed:
+        assert (changed[1].depth_m == 7).all()
+
+
+def test_rows_have_the_median_of_their_depth(bag, tmp_path):
+    with frames_of(bag, tmp_path) as frames:
+        medians = row_medians([frames])
+        height = ValidationSamples([frames], 80.0)[0].image.shape[1]
+    assert len(medians) == height
+    assert medians[-1] < medians[height // 2]  # the road's bottom is near

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Configurations say which key is wrong, what came, and what was expected."""
+
+from dataclasses import asdict
+
+import pytest
+import yaml
+
+from xd_rcdepth_ros.errors import ConfigurationError
+from xd_rcdepth_ros.training.config import RunConfig, parse, read_config, sources_of
+
+MINIMAL = {
+    "stage": "teacher",
+    "output": "out",
+    "train": [{"path": "a"}],
+    "validation": [{"path": "b", "split": "val"}],
+}
+
+
+def test_a_minimal_run_has_the_documented_defaults():
+    config = parse(RunConfig, MINIMAL)
+    assert config.size == (352, 704)
+    assert config.train[0].share == 1.0
+    assert config.validation[0].split == "val"
+    assert config.teacher_network.image_encoder == "resnet34"
+
+
+def test_numbers_as_yaml_writes_them_are_understood(tmp_path):
+    file = tmp_path / "run.yaml"
+    # YAML 1.1 reads 1e-3 as text and 1 as a whole number.
+    file.write_text(yaml.safe_dump(MINIMAL) + "schedule: {learning_rate: 1e-3, weight_decay: 1}\n")
+    schedule = read_config(file).schedule
+    assert (schedule.learning_rate, schedule.weight_decay) == (0.001, 1.0)
+
+
+def test_overrides_reach_into_parts(tmp_path):
+    file = tmp_path / "run.yaml"
+    file.write_text(yaml.safe_dump(MINIMAL))
+    config = read_config(file, {"schedule.steps": 7, "seed": 3, "size": [64, 96]})
+    assert (config.schedule.steps, config.seed, config.size) == (7, 3, (64, 96))
+
+
+def test_what_is_written_can_be_read_again():
+    config = parse(RunConfig, MINIMAL)
+    assert parse(RunConfig, asdict(config)) == config
+
+
+def test_folders_of_bags_become_sources():
+    sources = sources_of(["x", "y"])
+    assert [s["path"] for s in sources["train"]] == ["x", "y"]
+    assert {s["split"] for s in sources["validation"]} == {"val"}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"stage": "both"}, ["stage", "both", "teacher"]),
+        ({"size": [100, 96]}, ["size", "100", "multiples of 32"]),
+        ({"size": [64]}, ["size", "2 values"]),
+        ({"train": []}, ["train", "at least one source"]),
+        ({"speed": 3}, ["speed", "learning", "schedule"][:1]),
+        ({"schedule": {"steps": 0}}, ["steps", "0", "1 or more"]),
+        ({"schedule": {"steps": "many"}}, ["schedule.steps", "many", "int"]),
+        ({"schedule": {"rate": 1}}, ["schedule", "rate", "learning_rate"]),
+        ({"schedule": {"learning_rate": True}}, ["schedule.learning_rate", "True", "float"]),
+        ({"devices": 3}, ["batch_size", "4", "multiple of the 3"]),
+        ({"augmentation": {"flip": 2}}, ["augmentation.flip", "2", "probability"]),
+        ({"train": [{"path": "a", "share": 0}]}, ["share", "0"]),
+        ({"train": [{"split": "a"}]}, ["train[0]", "path"]),
+        ({"stage": "student"}, ["teacher", "student_objective"]),
+        ({"precision": "8"}, ["precision", "8", "bf16-mixed"]),
+    ],
+)
+def test_what_is_wrong_is_named(change, words):
+    with pytest.raises(ConfigurationError) as error:
+        parse(RunConfig, {**MINIMAL, **change})
+    assert all(word in str(error.value) for word in words), str(error.value)
+
+
+@pytest.mark.parametrize("text", ["{", "- 1", ""])
+def test_a_file_that_is_no_configuration_is_refused(tmp_path, text):
+    file = tmp_path / "run.yaml"
+    file.write_text(text)
+    with pytest.raises(ConfigurationError, match=r"run\.yaml"):
+        read_config(file)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(ConfigurationError, match=r"nowhere\.yaml"):
+        read_config(tmp_path / "nowhere.yaml")

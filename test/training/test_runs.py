@@ -1,0 +1,281 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whole runs from a bag: they learn, stop and resume to the same weights, distil, and fail well."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from xd_rcdepth_ros.errors import CheckpointError, ConfigurationError, RecordingError, TrainingError
+from xd_rcdepth_ros.inference import DepthEstimator
+from xd_rcdepth_ros.network import Teacher, TeacherConfig, load_checkpoint
+from xd_rcdepth_ros.network.checkpoint import ModelHeader, save_checkpoint
+from xd_rcdepth_ros.recordings.reader import Recording
+from xd_rcdepth_ros.training.progress import Control, State
+from xd_rcdepth_ros.training.runs import run
+
+SMALL_TEACHER = {
+    "image_encoder": "mobilenet_v2",
+    "radar_encoder": "mobilenet_v2",
+    "decoder_width": 64,
+    "confidence_channels": [32, 16, 16, 8, 8],
+}
+
+
+def with_schedule(config, **changes):
+    """Return a run with another schedule."""
+    return replace(config, schedule=replace(config.schedule, **changes))
+
+
+def weights(folder):
+    state = torch.load(Path(folder) / "last.ckpt", weights_only=True)
+    return state["state_dict"], state["optimizer_states"][0]["state"]
+
+
+def assert_same_state(one, two):
+    (values, moments), (others, other_moments) = weights(one), weights(two)
+    assert values.keys() == others.keys()
+    for name, value in values.items():
+        torch.testing.assert_close(value, others[name], rtol=0, atol=0, msg=name)
+    for number, moment in moments.items():
+        torch.testing.assert_close(moment["exp_avg"], other_moments[number]["exp_avg"])
+
+
+def stop_at(step):
+    """Return a control and a report that stop a run after a step."""
+    control = Control()
+
+    def report(progress):
+        if progress.step == step:
+            control.stop()
+
+    return control, report
+
+
+def test_a_run_leaves_a_model_that_estimates_depth(config, bag):
+    seen = []
+    result = run(config, report=seen.append)
+    assert result.progress.state == State.FINISHED
+    assert result.progress.step == 4
+    assert [p.step for p in seen if p.state == State.VALIDATING] == [2, 4]
+    assert result.progress.best_validation_mae_m < 100
+    assert 0 <= result.progress.data_wait_share <= 1
+    estimator = DepthEstimator.load(result.model, device="cpu")
+    assert estimator.info.header.metrics["validation_mae_m"] == pytest.approx(
+        result.progress.best_validation_mae_m
+    )
+    with Recording(bag) as recording:
+        depth = estimator.estimate(recording.frame(0)).depth_m
+    assert ((depth > 0) & (depth < 100)).all()
+    rows = list(csv.DictReader((Path(config.output) / "curves" / "part-0" / "metrics.csv").open()))
+    assert sum(bool(row["validation/mae_m"]) for row in rows) == 2
+    assert list((Path(config.output) / "tensorboard").iterdir())
+
+
+def test_the_loss_falls(config):
+    seen = []
+    longer = with_schedule(config, steps=25, validate_every=25, learning_rate=2e-3)
+    run(longer, report=seen.append)
+    losses = [p.losses["total"] for p in seen if p.state == State.RUNNING and p.losses]
+    assert sum(losses[-5:]) < 0.6 * sum(losses[:5])
+
+
+def test_a_stopped_run_goes_on_to_the_same_weights(config, tmp_path):
+    run(config)
+    other = replace(config, output=str(tmp_path / "stopped"))
+    control, report = stop_at(3)  # between two validations
+    stopped = run(other, report=report, control=control)
+    assert stopped.progress.state == State.STOPPED
+    assert stopped.progress.step == 3
+    assert Path(stopped.progress.checkpoint).is_file()
+    resumed = run(other)
+    assert resumed.progress.state == State.FINISHED
+    assert resumed.progress.resumed
+    assert resumed.progress.step == 4
+    assert len(list((Path(other.output) / "curves").iterdir())) == 2
+    assert_same_state(config.output, other.output)
+
+
+def test_workers_change_nothing(config, tmp_path):
+    run(config)
+    other = replace(config, output=str(tmp_path / "workers"), workers=2)
+    run(other)
+    assert_same_state(config.output, other.output)
+
+
+def test_a_finished_run_stays_finished(config):
+    first = run(config)
+    again = run(config)
+    assert again.progress.state == State.FINISHED
+    assert again.progress.step == 4
+    assert again.progress.best_validation_mae_m == first.progress.best_validation_mae_m
+
+
+def test_validation_without_progress_ends_the_run(config):
+    # A rate of next to nothing: the second validation is no better than the first.
+    slow = with_schedule(
+        config, steps=40, validate_every=1, patience=2, learning_rate=1e-30, average=0.0,
+        freeze_statistics=True,
+    )  # fmt: skip
+    result = run(slow)
+    assert result.progress.state == State.FINISHED
+    assert result.progress.step < 10
+    assert "no better validation 2 times" in result.progress.message
+
+
+def test_a_step_whose_loss_is_not_finite_is_left_out(config, monkeypatch):
+    from xd_rcdepth_ros.training import tasks
+
+    true_loss, calls = tasks.student_loss, []
+
+    def broken(*arguments):
+        loss, terms, depth = true_loss(*arguments)
+        calls.append(1)
+        return (loss * float("nan") if len(calls) == 3 else loss), terms, depth
+
+    monkeypatch.setattr(tasks, "student_loss", broken)
+    result = run(with_schedule(config, validate_every=4))
+    assert result.progress.nonfinite_steps == 1
+    values, _ = weights(config.output)
+    assert all(torch.isfinite(v).all() for v in values.values() if v.is_floating_point())
+
+
+def test_a_run_that_diverged_ends(config, monkeypatch):
+    from xd_rcdepth_ros.training import tasks
+
+    true_loss = tasks.student_loss
+
+    def broken(*arguments):
+        loss, terms, depth = true_loss(*arguments)
+        return loss * float("nan"), terms, depth
+
+    monkeypatch.setattr(tasks, "student_loss", broken)
+    monkeypatch.setattr(tasks, "MAX_NONFINITE_STEPS", 3)
+    with pytest.raises(TrainingError, match="3 steps in a row"):
+        run(config)
+
+
+def test_the_student_learns_from_a_teacher_and_then_needs_it_no_more(config, bag, tmp_path):
+    teacher = replace(
+        config,
+        stage="teacher",
+        output=str(tmp_path / "teacher"),
+        teacher_network=replace(
+            TeacherConfig(), **{**SMALL_TEACHER, "confidence_channels": (32, 16, 16, 8, 8)}
+        ),
+    )
+    taught = run(with_schedule(teacher, steps=2))
+    assert set(taught.progress.losses) >= {"dense", "coarse", "confidence", "total"}
+    objective = replace(config.student_objective, explanation=1.0, distribution=1.0)
+    student = replace(config, teacher=str(taught.model), student_objective=objective, variants=2)
+    first = run(with_schedule(student, steps=7))  # 14 samples of 6 frames in 2 variants
+    assert set(first.progress.losses) >= {"explanation", "distribution", "total"}
+    kept = list((Path(student.output) / "cache" / "references").rglob("*.npy"))
+    assert len(kept) == 2 * 6 * 2  # depth and one map for each variant of each frame
+    with Recording(bag) as recording:
+        frame = recording.frame(0)
+    before = DepthEstimator.load(first.model, device="cpu").estimate(frame).depth_m
+    Path(taught.model).unlink()
+    after = DepthEstimator.load(first.model, device="cpu").estimate(frame).depth_m
+    assert (before == after).all()
+
+
+def test_a_run_starts_from_a_model(config, tmp_path):
+    first = run(config)
+    again = replace(config, output=str(tmp_path / "again"), start=str(first.model))
+    frozen = with_schedule(again, learning_rate=1e-30, freeze_statistics=True, average=0.0)
+    second = run(frozen)
+    one, _ = load_checkpoint(first.model)
+    two, _ = load_checkpoint(second.model)
+    for name, value in one.state_dict().items():
+        torch.testing.assert_close(value, two.state_dict()[name], msg=name)
+
+
+def test_a_run_of_another_configuration_is_not_taken_up(config):
+    run(config)
+    with pytest.raises(ConfigurationError, match="seed"):
+        run(replace(config, seed=1))
+    assert run(replace(config, seed=1), resume=False).progress.step == 4
+
+
+def test_a_damaged_state_is_named(config):
+    run(config)
+    (Path(config.output) / "last.ckpt").write_bytes(b"no state")
+    with pytest.raises(CheckpointError, match=r"last\.ckpt"):
+        run(config)
+
+
+def test_missing_bags_are_named(config, tmp_path):
+    nowhere = replace(config.train[0], path=str(tmp_path / "nowhere"))
+    with pytest.raises(RecordingError, match="nowhere"):
+        run(replace(config, train=(nowhere,)))
+
+
+def test_a_start_of_the_wrong_kind_is_refused(config, tmp_path):
+    small = TeacherConfig(**{**SMALL_TEACHER, "confidence_channels": (32, 16, 16, 8, 8)})
+    file = tmp_path / "teacher.safetensors"
+    save_checkpoint(file, Teacher(small), ModelHeader("cafnet_teacher", asdict(small)))
+    with pytest.raises(CheckpointError, match="holds a Teacher"):
+        run(replace(config, start=str(file)))
+
+
+def command(config_file, *more):
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    line = [sys.executable, "-m", "xd_rcdepth_ros.cli.main", "train", str(config_file), *more]
+    return subprocess.run(line, env=environment, capture_output=True, text=True, timeout=300)
+
+
+def test_two_processes_learn_what_one_does(config, tmp_path):
+    """The statistics are frozen and the loss is a mean over all pixels, so only the split differs.
+
+    A loss over known pixels weighs each process' own number of them.
+    """
+    file = tmp_path / "run.yaml"
+    ground = replace(config.student_objective, dense=0.0, single=0.0, smoothness=1.0)
+    same = with_schedule(
+        replace(config, student_objective=ground), freeze_statistics=True, gradient_clip=1e6
+    )
+    file.write_text(yaml.safe_dump(json.loads(json.dumps(asdict(same)))))
+    for name, devices in (("one", 1), ("two", 2)):
+        done = command(
+            file, "--output", str(tmp_path / name), "--set", f"devices={devices}",
+            "--json", str(tmp_path / f"{name}.json"),
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr[-2000:]
+    values, _ = weights(tmp_path / "one")
+    others, _ = weights(tmp_path / "two")
+    for name, value in values.items():
+        torch.testing.assert_close(value, others[name], rtol=2e-3, atol=2e-4, msg=name)
+    one, two = (json.loads((tmp_path / f"{n}.json").read_text()) for n in ("one", "two"))
+    assert two["validation_mae_m"] == pytest.approx(one["validation_mae_m"], rel=1e-3)
+
+
+def test_the_command_says_where_the_run_ended(config, tmp_path):
+    file = tmp_path / "run.yaml"
+    file.write_text(yaml.safe_dump(json.loads(json.dumps(asdict(config)))))
+    done = command(file, "--json", str(tmp_path / "end.json"), "--set", "schedule.steps=2")
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "finished at step 2" in done.stderr
+    end = json.loads((tmp_path / "end.json").read_text())
+    assert end["state"] == "finished"
+    assert Path(end["model"]).is_file()
+    wrong = command(file, "--set", "schedule.steps=none")
+    assert wrong.returncode == 1
+    assert "schedule.steps" in wrong.stderr
+
+
+def test_a_run_begun_anew_leaves_no_state_of_the_old_one_to_resume(config, tmp_path):
+    folder = Path(config.output)
+    folder.mkdir()
+    (folder / "last.ckpt").write_bytes(b"of an older run")
+    lost = replace(config, train=(replace(config.train[0], path=str(tmp_path / "none")),))
+    with pytest.raises(RecordingError):
+        run(lost, resume=False)
+    assert not (folder / "last.ckpt").exists()

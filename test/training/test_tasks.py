@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pieces of a step, by values worked out by hand."""
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+
+from xd_rcdepth_ros.network import Student
+from xd_rcdepth_ros.training.config import ScheduleConfig
+from xd_rcdepth_ros.training.tasks import StudentTask, image_mae, learning_rate_factor
+
+
+def test_the_rate_rises_linearly_and_falls_to_zero():
+    schedule = ScheduleConfig(steps=110, warmup_steps=10, power=1.0)
+    factors = [learning_rate_factor(step, schedule) for step in (0, 4, 9, 10, 60, 110)]
+    assert factors == pytest.approx([0.1, 0.5, 1.0, 1.0, 0.5, 0.0])
+
+
+def test_a_power_bends_the_fall():
+    schedule = ScheduleConfig(steps=100, warmup_steps=0, power=0.5)
+    assert learning_rate_factor(75, schedule) == pytest.approx(0.5)
+
+
+def test_mae_counts_each_image_alone():
+    truth = torch.tensor([[10.0, math.nan], [90.0, 20.0]]).view(2, 1, 1, 2)
+    said = torch.tensor([[12.0, 50.0], [90.0, 100.0]]).view(2, 1, 1, 2)
+    # Image 1: |12 - 10|. Image 2: 90 m is beyond the cap; 100 m is clamped to 80 m.
+    torch.testing.assert_close(image_mae(said, truth), torch.tensor([2.0, 60.0]))
+
+
+def test_images_without_truth_are_left_out():
+    truth = torch.full((2, 1, 2, 2), math.nan)
+    truth[1] = 5.0
+    torch.testing.assert_close(image_mae(torch.ones(2, 1, 2, 2), truth), torch.tensor([4.0]))
+
+
+def test_the_teacher_is_no_part_of_what_is_saved(config):
+    task = StudentTask(Student(), config, teacher=Student())
+    names = set(task.state_dict())
+    assert {name.split(".")[0] for name in names} == {"network", "average"}
+    assert all(p.requires_grad for p in task.network.parameters())
+    assert not any(p.requires_grad for p in task.average.parameters())
+
+
+def test_frozen_statistics_stay_frozen(config):
+    schedule = replace(config.schedule, freeze_statistics=True)
+    task = StudentTask(Student(), replace(config, schedule=schedule)).train()
+    norms = [m for m in task.network.modules() if isinstance(m, nn.BatchNorm2d)]
+    assert norms and not any(m.training for m in norms)
+    assert task.network.training
+    free = StudentTask(Student(), config).train()
+    assert all(m.training for m in free.network.modules())
+    assert not any(m.training for m in free.average.modules())
+
+
+def test_biases_and_norms_do_not_decay(config):
+    task = StudentTask(Student(), config)
+    groups = task.configure_optimizers()["optimizer"].param_groups
+    assert [g["weight_decay"] for g in groups] == [config.schedule.weight_decay, 0.0]
+    assert all(p.dim() > 1 for p in groups[0]["params"])
+    assert all(p.dim() <= 1 for p in groups[1]["params"])
+    total = sum(len(g["params"]) for g in groups)
+    assert total == len(list(task.network.parameters()))
