@@ -19,13 +19,16 @@ from xd_rcdepth_ros.errors import XDRCDepthError
 # A verb's module has its name and holds `app`, a typer application. It is imported only when the
 # verb is called, so that `--help` does not wait for torch.
 VERBS = {
+    "benchmark": "latency and throughput a stage and a backend",
     "convert": "nuScenes, ZJU-4DRadarCam or Astyx to rosbag2",
     "demo": "a drive through the depth node over real ROS 2, with an illustrated report",
     "describe": "parameters, compute, inputs and licence of a model",
     "evaluate": "a model's depth errors on bags: table, JSON, report with pictures",
+    "export": "a model as ONNX, OpenVINO or torch.export, checked against PyTorch",
     "predict": "one image and one radar file to depth PNG, NPY and overlays",
     "robustness": "a model's depth errors under faults of radar, calibration, time, weather",
     "simulate": "write a synthetic drive with exact depth as rosbag2",
+    "train": "teacher or student, direct or distilled, from bags",
 }
 
 

@@ -4,19 +4,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from xd_rcdepth_ros.distillation import grad_cam, saliency_target
 from xd_rcdepth_ros.errors import ConfigurationError
 from xd_rcdepth_ros.geometry import DepthResult, NetworkGrid, PinholeCamera, SensorFrame
-from xd_rcdepth_ros.inference.device import PRECISIONS, select_device, select_precision
+from xd_rcdepth_ros.inference.backends import Choice, choose_backend
+from xd_rcdepth_ros.inference.explanation import (
+    Region,
+    explanation_config,
+    radar_contributions,
+    saliency_map,
+    shares_by_sweep,
+)
 from xd_rcdepth_ros.network import STRIDE, ModelHeader, file_sha256, load_checkpoint
 from xd_rcdepth_ros.network.student import Student
 from xd_rcdepth_ros.network.teacher import Teacher
@@ -36,6 +41,8 @@ class ModelInfo:
         precision: Precision in use.
         max_depth_m: Upper end of the network's range, metres.
         header: The model file's header.
+        backend_note: Why that backend runs, and how well it agrees with PyTorch.
+        threads: CPU threads of the backend; 0 where it does not tell.
     """
 
     name: str
@@ -47,20 +54,19 @@ class ModelInfo:
     precision: str
     max_depth_m: float
     header: ModelHeader
+    backend_note: str = ""
+    threads: int = 0
 
 
 class Stopwatch:
-    """Times the stages of one frame; waits for the GPU before it reads the clock."""
+    """Times the stages of one frame."""
 
-    def __init__(self, device: torch.device) -> None:
-        self._device = device
+    def __init__(self) -> None:
         self._last = time.perf_counter()
         self.timings_ms: dict[str, float] = {}
 
     def lap(self, stage: str) -> None:
         """Book the time since the last lap under a stage's name."""
-        if self._device.type == "cuda":
-            torch.cuda.current_stream(self._device).synchronize()
         now = time.perf_counter()
         self.timings_ms[stage] = 1000 * (now - self._last)
         self._last = now
@@ -73,26 +79,24 @@ class DepthEstimator:
     threads at once.
 
     Args:
-        model: Student (or teacher) in eval mode.
-        info: What is running; its device and precision are used.
+        choice: What runs the network, and its twin in PyTorch for what needs gradients.
+        info: What is running.
         network_size: (height, width) of the network's grid, multiples of 32; None takes the
             smallest grid that holds the image.
+
+    Attributes:
+        backward_passes: Backward passes so far, of saliency and attribution, warm-up apart.
+        grid_changes: How often a frame had another grid than the one before, as with a new camera.
     """
 
     def __init__(
-        self, model: Student | Teacher, info: ModelInfo, network_size: tuple[int, int] | None = None
+        self, choice: Choice, info: ModelInfo, network_size: tuple[int, int] | None = None
     ) -> None:
-        if network_size is not None and any(n < STRIDE or n % STRIDE for n in network_size):
-            raise ConfigurationError(
-                f"network size is {network_size}; expected (height, width) in positive multiples "
-                f"of {STRIDE}, or nothing to fit the image."
-            )
         self.info = info
-        self._device = torch.device(info.device)
+        self._backend, self._twin = choice.backend, choice.twin
         self._size = network_size
-        model = model.eval().requires_grad_(False).to(self._device)
-        # mypy's stubs lack the overload that takes a memory format alone.
-        self._model: Any = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._last_grid: tuple[int, int] | None = None
+        self.backward_passes = self.grid_changes = 0
 
     @classmethod
     def load(
@@ -102,40 +106,49 @@ class DepthEstimator:
         backend: str = "auto",
         precision: str = "auto",
         network_size: tuple[int, int] | None = None,
+        threads: int = 0,
     ) -> DepthEstimator:
         """Load a model file onto a device.
 
         Args:
             model_file: A .safetensors file of this project.
             device: ``auto``, ``cpu``, ``cuda`` or ``cuda:<n>``.
-            backend: ``auto`` or ``torch``.
+            backend: ``auto`` (on the CPU OpenVINO, if it is installed and agrees with PyTorch;
+                else PyTorch), ``torch``, ``openvino`` or ``onnx``.
             precision: ``auto``, ``fp32``, ``bf16`` or ``fp16``.
             network_size: (height, width) of the network's grid; None fits the image.
+            threads: CPU threads of the backend; 0 leaves the number to it.
 
         Raises:
             CheckpointError: The file cannot be used.
             ConfigurationError: An option holds a value that is not allowed.
-            DeviceError: The device is not there.
+            DeviceError: The device is not there, or the backend not installed, or it does not
+                agree with PyTorch.
         """
-        if backend not in ("auto", "torch"):
-            raise ConfigurationError(f"backend is {backend!r}; expected 'auto' or 'torch'.")
-        target = select_device(device)
-        chosen = select_precision(precision, target)
+        if network_size is not None and any(n < STRIDE or n % STRIDE for n in network_size):
+            raise ConfigurationError(
+                f"network size is {network_size}; expected (height, width) in positive multiples "
+                f"of {STRIDE}, or nothing to fit the image."
+            )
         model, header = load_checkpoint(model_file)
         # Both have encode, decode and config.max_depth_m, which is all that is used here.
         assert isinstance(model, (Student, Teacher))
+        size = network_size or _usual_grid(header)
+        choice = choose_backend(model, backend, device, precision, threads, size)
         info = ModelInfo(
             name=Path(model_file).name,
             architecture=header.architecture,
             parameters=sum(p.numel() for p in model.parameters()),
             sha256=file_sha256(model_file),
-            device=str(target),
-            backend="torch",
-            precision=chosen,
+            device=choice.backend.device,
+            backend=choice.backend.name,
+            precision=choice.backend.precision,
             max_depth_m=model.config.max_depth_m,
             header=header,
+            backend_note=choice.note,
+            threads=choice.backend.threads,
         )
-        return cls(model, info, network_size)
+        return cls(choice, info, network_size)
 
     def grid(self, camera: PinholeCamera) -> NetworkGrid:
         """Return how images of a camera are laid onto the network's grid."""
@@ -151,6 +164,8 @@ class DepthEstimator:
         frame = SensorFrame(image, camera)
         self.estimate(frame)
         self.explain(frame)
+        self.backward_passes = self.grid_changes = 0
+        self._last_grid = None
 
     def estimate(self, frame: SensorFrame, output_size: str = "network") -> DepthResult:
         """Estimate the depth of a frame.
@@ -168,16 +183,17 @@ class DepthEstimator:
             raise ConfigurationError(
                 f"output size is {output_size!r}; expected 'network' or 'input'."
             )
-        watch = Stopwatch(self._device)
+        watch = Stopwatch()
         grid = self.grid(frame.camera)
         placed = grid.place(frame)
         watch.lap("preprocess")
         raster = placed.radar_raster()
         watch.lap("rasterize")
-        with torch.inference_mode(), self._autocast():
-            depth = self._model(*self._upload(placed.image, raster.channels))
+        size = (grid.height, grid.width)
+        self.grid_changes += self._last_grid not in (None, size)
+        self._last_grid = size
+        on_grid = self._backend.run(placed.image, raster.channels)
         watch.lap("network")
-        on_grid = depth[0, 0].float().cpu().numpy()
         if output_size == "network":
             depth_m = np.ascontiguousarray(grid.cut(on_grid))
             camera = grid.camera_of_image(frame.camera)
@@ -201,34 +217,63 @@ class DepthEstimator:
         self,
         frame: SensorFrame,
         target: str = "mean",
-        region: tuple[float, float, float, float] | None = None,
+        region: Region | None = None,
+        method: str = "grad_cam",
     ) -> NDArray[np.float32]:
-        """Return the Grad-CAM map of a frame's depth: which places made the network say it.
+        """Return the saliency map of a frame's depth: which places made the network say it.
 
         Args:
             frame: As for :meth:`estimate`.
             target: ``mean`` (whole image), ``near`` (near field) or ``region``.
-            region: Left, top, right, bottom as shares of the network's grid, for ``region``.
+            region: Left, top, right, bottom as shares of the image, for ``region``.
+            method: ``grad_cam``, ``grad_cam_pp`` or ``gradient_x_input``.
 
         Returns:
             (H, W) float32 in [0, 1] at the image's own resolution; 0 where not covered.
         """
-        scalar = saliency_target(target, region)
         grid = self.grid(frame.camera)
+        config = explanation_config(method, target, region, grid)
         placed = grid.place(frame)
-        # Only the way from the activation to the depth needs gradients: the encoders run without.
-        with torch.no_grad(), self._autocast():
-            inputs = self._upload(placed.image, placed.radar_raster().channels)
-            activation, skips = self._model.encode(*inputs)
-        with torch.enable_grad(), self._autocast():
-            activation.requires_grad_(True)
-            cam = grad_cam(activation, scalar(self._model.decode(activation, skips).float()))
-        size = (grid.height, grid.width)
-        cam = torch.nn.functional.interpolate(cam, size=size, mode="bilinear", align_corners=False)
-        heat = cam[0, 0].detach().cpu().numpy()
-        heat = np.nan_to_num(grid.to_image(heat, frame.camera.width, frame.camera.height))
+        inputs = self._twin.upload(placed.image, placed.radar_raster().channels)
+        with self._twin.autocast():
+            on_grid = saliency_map(self._twin.model, inputs, grid, config)
+        self.backward_passes += 1
+        heat = np.nan_to_num(grid.to_image(on_grid, frame.camera.width, frame.camera.height))
         # The strongest place may lie in the padding; the scale is that of the image itself.
         return np.asarray(heat / max(float(heat.max()), 1e-8), np.float32)
+
+    def attribute_radar(
+        self,
+        frame: SensorFrame,
+        target: str = "mean",
+        region: Region | None = None,
+        method: str = "gradient_x_input",
+        going: Callable[[], bool] = lambda: True,
+    ) -> tuple[NDArray[np.float32], ...]:
+        """Return each radar return's share in a frame's depth.
+
+        Args:
+            frame: As for :meth:`estimate`.
+            target: As for :meth:`explain`.
+            region: As for :meth:`explain`.
+            method: ``gradient_x_input`` (first order, one backward pass) or ``leave_one_out`` (the
+                effect of taking the return away, one forward pass a return).
+            going: Asked now and then during ``leave_one_out``; False ends it early.
+
+        Returns:
+            (N,) float32 for each sweep of the frame, none negative; they sum to 1 over all sweeps,
+            or to 0 where no return has a say. Returns outside the image, hidden or not finite get
+            0: the network never saw them.
+        """
+        grid = self.grid(frame.camera)
+        config = explanation_config("grad_cam", target, region, grid)
+        placed = grid.place(frame)
+        raster = placed.radar_raster()
+        inputs = self._twin.upload(placed.image, raster.channels)
+        # Single precision: one return among a hundred changes the depth by millimetres.
+        signed = radar_contributions(self._twin.model, inputs, raster, grid, config, method, going)
+        self.backward_passes += method == "gradient_x_input" and bool(raster.visible.any())
+        return shares_by_sweep(raster, signed, [len(sweep.points) for sweep in frame.radar])
 
     def describe(self) -> Mapping[str, Any]:
         """Return the identity of what runs, for logs and diagnostics."""
@@ -241,28 +286,14 @@ class DepthEstimator:
             "device": info.device,
             "backend": info.backend,
             "precision": info.precision,
+            "backend_note": info.backend_note,
+            "threads": info.threads,
             "licence": info.header.licence,
+            "grid_changes": self.grid_changes,
         }
 
-    def _autocast(self) -> torch.autocast:
-        dtype = PRECISIONS[self.info.precision]
-        enabled = dtype != torch.float32
-        return torch.autocast(
-            self._device.type, dtype=dtype if enabled else torch.bfloat16, enabled=enabled
-        )
 
-    def _upload(
-        self, image: NDArray[np.uint8], raster: NDArray[np.float32]
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Move the inputs to the device: bytes travel, floats are made there."""
-        pixels = torch.from_numpy(np.ascontiguousarray(image))
-        radar = torch.from_numpy(raster)
-        if self._device.type == "cuda":
-            pixels, radar = pixels.pin_memory(), radar.pin_memory()
-        pixels = pixels.to(self._device, non_blocking=True)
-        radar = radar.to(self._device, non_blocking=True)
-        layout = torch.channels_last
-        return (
-            pixels.permute(2, 0, 1)[None].float().div(255).contiguous(memory_format=layout),
-            radar[None].contiguous(memory_format=layout),
-        )
+def _usual_grid(header: ModelHeader) -> tuple[int, int]:
+    """Return the grid that a model was trained on, within reason: a file may say anything."""
+    height, width = (min(max(-(-n // STRIDE), 1), 32) * STRIDE for n in header.input_size)
+    return height, width

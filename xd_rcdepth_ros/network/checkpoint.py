@@ -26,6 +26,7 @@ from xd_rcdepth_ros.network.teacher import Teacher, TeacherConfig
 
 MAX_FILE_BYTES = 1 << 30
 MAX_HEADER_BYTES = 1 << 20
+MAX_CONFIG_ENTRIES = 64  # of a list in a header's configuration
 _HEADER_KEY = "xd_rcdepth"
 
 # Architecture name -> (configuration class, module class).
@@ -132,7 +133,7 @@ def _parse_header(path: Path, text: str) -> ModelHeader:
         known = {f.name: f for f in fields(ModelHeader)}
         values = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
         header = ModelHeader(**{k: v for k, v in values.items() if k in known})
-    except (TypeError, ValueError, AttributeError) as error:
+    except (TypeError, ValueError, AttributeError, RecursionError) as error:
         raise CheckpointError(f"the header of {path} is damaged: {error}.") from error
     if header.architecture not in ARCHITECTURES:
         raise CheckpointError(
@@ -150,6 +151,9 @@ def build_model(header: ModelHeader, source: str = "header") -> nn.Module:
     config_class, module_class = ARCHITECTURES[header.architecture]
     try:
         values = {k: tuple(v) if isinstance(v, list) else v for k, v in header.config.items()}
+        for name, value in values.items():
+            if isinstance(value, tuple) and len(value) > MAX_CONFIG_ENTRIES:
+                raise ValueError(f"{name} has {len(value)} entries")
         return module_class(config_class(**values))
     except (TypeError, ValueError, RuntimeError, ConfigurationError) as error:
         raise CheckpointError(
@@ -172,8 +176,9 @@ def load_checkpoint(path: Path | str) -> tuple[nn.Module, ModelHeader]:
     """
     path = Path(path)
     header = read_header(path)
-    model = build_model(header, str(path))
-    expected = model.state_dict()
+    # First as a shell without memory: what a header claims must not cost more than its file.
+    with torch.device("meta"):
+        expected = build_model(header, str(path)).state_dict()
     with safe_open(path, framework="pt") as file:
         names = set(file.keys())
         if names != set(expected):
@@ -182,16 +187,19 @@ def load_checkpoint(path: Path | str) -> tuple[nn.Module, ModelHeader]:
                 f"{path} does not fit {header.architecture}: missing {missing[:3]}, "
                 f"unexpected {extra[:3]}."
             )
+        for name, like in expected.items():
+            shape = tuple(file.get_slice(name).get_shape())
+            if shape != tuple(like.shape):
+                raise CheckpointError(
+                    f"{path}: {name} has shape {shape}; expected {tuple(like.shape)}."
+                )
         weights = {}
         for name, like in expected.items():
             value = file.get_tensor(name)
-            if value.shape != like.shape:
-                raise CheckpointError(
-                    f"{path}: {name} has shape {tuple(value.shape)}; expected {tuple(like.shape)}."
-                )
             if value.is_floating_point() and not torch.isfinite(value).all():
                 raise CheckpointError(f"{path}: {name} holds values that are not finite.")
             weights[name] = value.to(like.dtype)
+    model = build_model(header, str(path))
     model.load_state_dict(weights)
     return model.eval(), header
 

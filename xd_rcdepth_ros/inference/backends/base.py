@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every backend can do, and how an optional one is imported."""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xd_rcdepth_ros.errors import DeviceError
+
+
+class Backend(Protocol):
+    """Runs the network on frames that lie on its grid; one caller at a time.
+
+    Attributes:
+        name: ``torch``, ``openvino`` or ``onnx``.
+        device: Device really in use, such as ``cpu`` or ``cuda:0``.
+        precision: Number format really in use: ``fp32``, ``bf16`` or ``fp16``.
+        threads: CPU threads in use; 0 where the runtime does not tell.
+    """
+
+    name: str
+    device: str
+    precision: str
+    threads: int
+
+    def run(self, image: NDArray[np.uint8], radar: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Estimate depth.
+
+        Args:
+            image: (H, W, 3) uint8 RGB; H and W multiples of 32, and free to differ between calls.
+            radar: (C, H, W) float32 raster: depth m, RCS dBsm, vx m/s, vy m/s; 0 where none.
+
+        Returns:
+            (H, W) float32, metres along the optical axis.
+        """
+        ...
+
+
+def import_runtime(backend: str, module: str) -> ModuleType:
+    """Import the package that a backend needs.
+
+    Raises:
+        DeviceError: It is not installed, or its installation is broken.
+    """
+    try:
+        return importlib.import_module(module)
+    except (ImportError, OSError) as error:
+        raise DeviceError(
+            f"backend {backend!r} needs the Python package {module}, which cannot be imported "
+            f"({error}). Install it with: pip install 'xd-rcdepth-ros[{backend}]', or use backend "
+            "'auto' or 'torch'."
+        ) from error

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which backend runs: the one asked for or a clear refusal; ``auto`` is the fastest that agrees."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from xd_rcdepth_ros.errors import ConfigurationError, DeviceError, XDRCDepthError
+from xd_rcdepth_ros.inference.backends.agreement import check_agreement
+from xd_rcdepth_ros.inference.backends.base import Backend
+from xd_rcdepth_ros.inference.backends.onnx import OnnxBackend
+from xd_rcdepth_ros.inference.backends.openvino import OpenVINOBackend
+from xd_rcdepth_ros.inference.backends.torch import TorchBackend
+from xd_rcdepth_ros.inference.device import select_device, select_precision
+
+BACKENDS = ("torch", "openvino", "onnx")
+_AUTO_ON_CPU = "openvino"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What runs, and why.
+
+    Attributes:
+        backend: Backend for the depth.
+        twin: The same weights in PyTorch, for gradients; the backend itself if that is PyTorch.
+        note: Why this backend, in words.
+    """
+
+    backend: Backend
+    twin: TorchBackend
+    note: str
+
+
+def choose_backend(
+    network: nn.Module,
+    backend: str = "auto",
+    device: str = "auto",
+    precision: str = "auto",
+    threads: int = 0,
+    size: tuple[int, int] = (128, 256),
+) -> Choice:
+    """Make the backend of a name.
+
+    A backend other than PyTorch is compared with it before it is used.
+
+    Args:
+        network: Network on the CPU, in eval mode.
+        backend: ``auto`` (PyTorch on a GPU; on the CPU OpenVINO if it is installed and agrees,
+            else PyTorch), ``torch``, ``openvino`` or ``onnx``.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:<n>``; OpenVINO runs on the CPU only.
+        precision: ``auto``, ``fp32``, ``bf16`` or ``fp16``.
+        threads: CPU threads; 0 leaves the number to the backend.
+        size: Height and width of the grid of that comparison, multiples of 32.
+
+    Raises:
+        ConfigurationError: An option holds a value that is not allowed.
+        DeviceError: The device or a backend named here cannot be used.
+    """
+    if backend not in ("auto", *BACKENDS):
+        raise ConfigurationError(f"backend is {backend!r}; expected one of {['auto', *BACKENDS]}.")
+    if threads < 0:
+        raise ConfigurationError(f"threads is {threads}; expected 0 (automatic) or more.")
+    if backend == "openvino" and device == "auto":
+        device = "cpu"
+    target = select_device(device)
+    if backend in ("auto", "torch"):
+        chosen = select_precision(precision, target)
+        note = "as asked for"
+        if backend == "auto" and target.type == "cuda":
+            note = "auto: PyTorch on a GPU"
+        elif backend == "auto":
+            try:
+                return _accelerated(network, _AUTO_ON_CPU, target, chosen, threads, size, "auto: ")
+            except XDRCDepthError as error:
+                note = f"auto: PyTorch, since {error}"
+        made = TorchBackend(network, target, chosen, threads)
+        return Choice(made, made, note)
+    return _accelerated(network, backend, target, precision, threads, size)
+
+
+def _accelerated(
+    network: nn.Module,
+    name: str,
+    device: torch.device,
+    precision: str,
+    threads: int,
+    size: tuple[int, int],
+    why: str = "",
+) -> Choice:
+    """Make and check a backend other than PyTorch.
+
+    Raises:
+        ConfigurationError: It does not run in that precision.
+        DeviceError: It cannot be used here.
+    """
+    if name == "openvino" and device.type != "cpu":
+        raise ConfigurationError(
+            f"backend 'openvino' runs on the CPU, but device is {str(device)!r}. Use device 'cpu', "
+            "or backend 'torch' or 'onnx'."
+        )
+    if name == "onnx" and precision not in ("auto", "fp32"):
+        raise ConfigurationError(
+            f"backend 'onnx' runs in fp32, but precision is {precision!r}. Use precision 'fp32', "
+            "or backend 'torch' or 'openvino'."
+        )
+    try:
+        backend: Backend
+        if name == "openvino":
+            chosen = select_precision(precision, device)
+            backend = OpenVINOBackend.from_network(network, chosen, threads)
+        else:
+            backend = OnnxBackend.from_network(network, device, threads)
+        twin = TorchBackend(network, device)
+        found = check_agreement(backend, twin, size)
+    except XDRCDepthError:
+        raise
+    except Exception as error:  # a runtime may throw anything
+        raise DeviceError(
+            f"backend {name!r} could not take the network ({type(error).__name__}: {error}). Use "
+            "backend 'torch', and another version of the runtime."
+        ) from error
+    return Choice(backend, twin, f"{why}{name} agrees with PyTorch: {found}")

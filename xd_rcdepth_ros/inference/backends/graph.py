@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The network as a graph for other runtimes: bytes in, metres out, any height and width."""
+
+from __future__ import annotations
+
+import inspect
+import io
+import logging
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from xd_rcdepth_ros.inference.backends.base import import_runtime
+from xd_rcdepth_ros.network import STRIDE
+
+INPUTS, OUTPUT = ("image", "radar"), "depth"
+# Traced at this grid, height and width; they stay free in the graph.
+_TRACE_SIZE = (2 * STRIDE, 3 * STRIDE)
+
+
+class FrameNetwork(nn.Module):
+    """A network that takes images as cameras give them.
+
+    Args:
+        network: Student or teacher.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, image: Tensor, radar: Tensor) -> Tensor:
+        """Map image (1, H, W, 3) uint8 RGB and radar (1, C, H, W) to depth (1, 1, H, W), metres."""
+        return self.network(image.permute(0, 3, 1, 2).float() / 255, radar)
+
+
+def example_inputs(
+    network: nn.Module, size: tuple[int, int] = _TRACE_SIZE
+) -> tuple[Tensor, Tensor]:
+    """Return empty inputs of a network's :class:`FrameNetwork` on the CPU."""
+    channels = int(network.config.radar_channels)  # type: ignore[union-attr, arg-type]
+    return torch.zeros(1, *size, 3, dtype=torch.uint8), torch.zeros(1, channels, *size)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the deprecation notes of PyTorch's tracer to ourselves: nobody can act on them."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _frozen(network: nn.Module) -> Any:
+    """Return the TorchScript graph with batch normalisation folded into the convolutions."""
+    module = FrameNetwork(network).eval()
+    with _quiet(), torch.no_grad():
+        traced = torch.jit.trace(module, example_inputs(network), check_trace=False)
+        return torch.jit.freeze(traced, optimize_numerics=True)
+
+
+def to_openvino(network: nn.Module) -> Any:
+    """Return the network, on the CPU, as an ``openvino.Model`` with free height and width.
+
+    Raises:
+        DeviceError: OpenVINO is not installed.
+    """
+    openvino = import_openvino()
+    with _quiet():
+        model = openvino.convert_model(_frozen(network), example_input=example_inputs(network))
+    channels = int(network.config.radar_channels)  # type: ignore[union-attr, arg-type]
+    model.reshape({0: [1, -1, -1, 3], 1: [1, channels, -1, -1]})
+    for port, name in zip((*model.inputs, *model.outputs), (*INPUTS, OUTPUT), strict=True):
+        port.get_tensor().set_names({name})
+    return model
+
+
+def import_openvino() -> Any:
+    """Import OpenVINO without its telemetry, which reports to a server at each import.
+
+    Raises:
+        DeviceError: OpenVINO is not installed.
+    """
+    # None makes `import openvino_telemetry` fail, and OpenVINO then takes its own empty stand-in.
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    return import_runtime("openvino", "openvino")
+
+
+def to_onnx(network: nn.Module) -> bytes:
+    """Return the network, on the CPU, as an ONNX file with free height and width.
+
+    Raises:
+        DeviceError: The package onnx is not installed.
+    """
+    import_runtime("onnx", "onnx")
+    buffer = io.BytesIO()
+    axes = {
+        "image": {1: "height", 2: "width"},
+        "radar": {2: "height", 3: "width"},
+        OUTPUT: {2: "height", 3: "width"},
+    }
+    # The exporter of TorchScript needs no further package; before PyTorch 2.5 it was the only one.
+    options: dict[str, Any] = {}
+    if "dynamo" in inspect.signature(torch.onnx.export).parameters:
+        options["dynamo"] = False
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    with _quiet(), torch.no_grad():
+        torch.onnx.export(
+            FrameNetwork(network).eval(),
+            example_inputs(network),
+            buffer,  # type: ignore[arg-type]  # files in memory are accepted
+            input_names=list(INPUTS),
+            output_names=[OUTPUT],
+            dynamic_axes=axes,
+            **options,
+        )
+    return buffer.getvalue()
+
+
+def to_exported_program(network: nn.Module) -> torch.export.ExportedProgram:
+    """Return the network as a ``torch.export`` program; height and width are multiples of 32."""
+    rows, columns = (torch.export.Dim(name, min=1, max=256) for name in ("rows", "columns"))
+    height, width = STRIDE * rows, STRIDE * columns
+    with _quiet(), torch.no_grad():
+        return torch.export.export(
+            FrameNetwork(network).eval(),
+            example_inputs(network),
+            dynamic_shapes={"image": {1: height, 2: width}, "radar": {2: height, 3: width}},
+        )
