@@ -27,7 +27,7 @@ ARGUMENTS = (
     ("image_transport", "", "raw or compressed."),
     ("model_file", "", "Model file (.safetensors)."),
     ("device", "", "auto, cpu, cuda or cuda:N."),
-    ("backend", "", "What runs the network: auto or torch."),
+    ("backend", "", "What runs the network: auto, torch, openvino or onnx."),
     ("fixed_frame", "", "Frame in which the world stands still, such as odom."),
     ("use_sim_time", "false", "Take the time from /clock (ros2 bag play --clock)."),
     ("autostart", "true", "Configure and activate without being asked."),
