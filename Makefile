@@ -2,16 +2,20 @@
 # make demo    see depth: a synthetic drive through real ROS 2 processes, report in out/demo
 # make test    set up, lint, type-check and test everything
 # make setup   the environment alone; called by the others, done once
+# make soak    random faults against the running node for MINUTES=20, report in out/soak
+# make audit   known vulnerabilities among the pinned packages; asks PyPI
 SHELL := /bin/bash
 OUT ?= out
+MINUTES ?= 20
+SEED ?= 1
 # With ROS 2 sourced, the workspace stands in install/; without, in .venv itself.
 ENTER := . .venv/bin/activate $(if $(ROS_DISTRO),&& . install/setup.bash,)
 export ROS_AUTOMATIC_DISCOVERY_RANGE ?= LOCALHOST
 
-.PHONY: help setup test lint unit demo clean
+.PHONY: help setup test lint unit demo soak audit clean
 
 help:
-	@sed -n '2,4s/^# //p' Makefile
+	@sed -n '2,6s/^# //p' Makefile
 
 setup:
 	@tools/setup.sh
@@ -27,6 +31,12 @@ test: lint unit
 
 demo: setup
 	@$(ENTER) && xd-rcdepth demo --out $(OUT)/demo $(if $(DATA),--data $(DATA),)
+
+soak: setup
+	@$(ENTER) && python test/faults/soak.py --minutes $(MINUTES) --seed $(SEED) --out $(OUT)/soak
+
+audit:
+	@tools/audit.sh
 
 clean:
 	rm -rf .venv build install log $(OUT)

@@ -21,6 +21,8 @@ from xd_rcdepth_ros.geometry import (  # noqa: E402
     DepthResult,
     PinholeCamera,
     RadarPoints,
+    RadarSweep,
+    RigidTransform,
     rasterize_radar,
 )
 from xd_rcdepth_ros.recordings.messages import camera_of, stamp_ns_of  # noqa: E402
@@ -245,3 +247,27 @@ def test_radar_scan_and_tracks():
     np.testing.assert_array_equal(points.position_m, [[30, 0, 0]])
     np.testing.assert_array_equal(points.velocity_mps, [[0, 1.5]])
     assert len(decode_radar(radar_msgs.RadarTracks(), RadarInput("radar_tracks", FIELDS))) == 0
+
+
+def test_attribution_cloud_has_every_return_in_the_cameras_frame():
+    turn = np.array([[0.0, -1, 0], [0, 0, -1], [1, 0, 0]])
+    front = RadarPoints.from_arrays(
+        [[20.0, 1.0, 0.5], [np.nan, 0, 0]], [7.0, 1.0], [[-3.0, 0.5], [0.0, 0.0]]
+    )
+    left = RadarPoints.from_arrays([[5.0, -1.0, 0.0]])
+    sweeps = [
+        RadarSweep(front, RigidTransform(turn, np.array([0.0, 0.5, 1.5])), name="front"),
+        RadarSweep(RadarPoints.empty(), RigidTransform.identity(), name="left"),
+        RadarSweep(left, RigidTransform(turn, np.zeros(3)), name="left"),
+    ]
+    shares = [np.array([0.75, 0.0], np.float32), np.zeros(0, np.float32), np.array([0.25])]
+    header = Header(frame_id="camera", stamp=conversions.ns_to_stamp(42))
+    cloud = conversions.attribution_cloud(sweeps, shares, header)
+    assert [f.name for f in cloud.fields] == ["x", "y", "z", "rcs", "vx", "vy", "share"]
+    assert (cloud.header.frame_id, stamp_ns_of(cloud.header), cloud.width) == ("camera", 42, 3)
+    rows = np.frombuffer(cloud.data, np.float32).reshape(3, 7)
+    np.testing.assert_allclose(rows[0], [-1, 0, 21.5, 7, -3, 0.5, 0.75], atol=1e-6)
+    assert np.isnan(rows[1, :3]).all() and rows[1, 6] == 0
+    np.testing.assert_allclose(rows[2], [1, 0, 5, 0, 0, 0, 0.25], atol=1e-6)
+    empty = conversions.attribution_cloud([], [], header)
+    assert empty.width * empty.height == 0 and len(empty.fields) == 7

@@ -6,6 +6,7 @@ The tests of this file share one node, which each of them must leave alive.
 
 from __future__ import annotations
 
+import importlib.util
 import time
 
 import numpy as np
@@ -274,6 +275,35 @@ def test_bad_parameters_are_refused_as_a_whole_with_the_reason(live, values, rea
     assert future.result().values[0].integer_value == 1
 
 
+def test_every_parameter_describes_itself_to_ros(live):
+    """What `ros2 param describe` shows: meaning, unit in words, range or choices, read-only."""
+    from rcl_interfaces.msg import ParameterType
+    from rcl_interfaces.srv import DescribeParameters
+
+    from xd_rcdepth_ros.ros.parameters import specs
+
+    table = {spec.name: spec for spec in specs(("front",))}
+    client = live.node.create_client(DescribeParameters, "/depth_node/describe_parameters")
+    assert client.wait_for_service(10)
+    future = client.call_async(DescribeParameters.Request(names=list(table)))
+    live.wait(future.done, "the parameter service")
+    live.node.destroy_client(client)
+    described = {d.name: d for d in future.result().descriptors}
+    assert set(described) == set(table)
+    for name, spec in table.items():
+        found = described[name]
+        assert (
+            found.description == spec.description and found.type != ParameterType.PARAMETER_NOT_SET
+        )
+        assert found.read_only == (spec.change == "start")
+        ranges = [*found.floating_point_range, *found.integer_range]
+        if ranges:
+            assert (ranges[0].from_value, ranges[0].to_value) == (spec.low, spec.high)
+        else:
+            assert found.additional_constraints == spec.allowed
+        assert ranges or spec.type_name not in ("int", "double"), name
+
+
 def test_saliency_is_computed_only_while_someone_looks(live, changed):
     from sensor_msgs.msg import Image
 
@@ -382,7 +412,9 @@ def test_diagnostics_name_model_device_and_rates(live):
     live.send_frames(3)
     live.settled()
     model = live.diagnostics("model")
-    assert (model["state"], model["device"], model["backend"]) == ("active", "cpu", "torch")
+    fastest = "openvino" if importlib.util.find_spec("openvino") else "torch"
+    assert (model["state"], model["device"], model["backend"]) == ("active", "cpu", fastest)
+    assert "auto: " in model["backend_note"] and "PyTorch" in model["backend_note"]
     assert len(model["sha256"]) == 64 and model["level"] == "0"
     assert float(live.diagnostics("frames")["age_p95_ms"]) > 0
     image = live.diagnostics("input image")

@@ -38,7 +38,7 @@ def test_defaults_are_allowed():
     ("name", "value", "expected"),
     [
         ("device", "gpu", "auto, cpu, cuda or cuda:N"),
-        ("backend", "tensorflow", "auto | torch"),
+        ("backend", "tensorflow", "auto | torch | openvino | onnx"),
         ("sweeps", 0, "1 to 20"),
         ("sync.window", float("nan"), "0.001 to 2"),
         ("depth.encoding", "mono8", "32FC1 | 16UC1"),
@@ -52,6 +52,10 @@ def test_defaults_are_allowed():
         ("sync.hold_time", 0.01, "must not be less than"),
         ("saliency.region", (0.5, 0.0, 0.4, 1.0), "left < right"),
         ("saliency.region", (0.5, 1.0), "left < right"),
+        ("saliency.method", "lime", "grad_cam | grad_cam_pp | gradient_x_input"),
+        ("saliency.share", 0.0, "0.01 to 1"),
+        ("attribution.method", "shap", "gradient_x_input | leave_one_out"),
+        ("sync.policy", "exact", "camera | approximate"),
     ],
 )
 def test_what_is_not_allowed_is_refused_with_name_value_and_expectation(name, value, expected):
@@ -59,6 +63,14 @@ def test_what_is_not_allowed_is_refused_with_name_value_and_expectation(name, va
         NodeConfig.from_values({**defaults(), name: value})
     text = str(caught.value)
     assert name in text and expected in text
+
+
+@pytest.mark.parametrize(("name", "value"), [("sweeps", 3), ("sync.on_missing_radar", "hold")])
+def test_a_history_of_sweeps_needs_the_cameras_policy(name, value):
+    values = {**defaults(), "sync.policy": "approximate"}
+    assert NodeConfig.from_values(values).sync_policy == "approximate"
+    with pytest.raises(ConfigurationError, match=rf"{name} = {value} .* sync.policy: camera"):
+        NodeConfig.from_values({**values, name: value})
 
 
 def test_every_parameter_is_a_field_of_the_configuration_and_the_other_way_round():
@@ -72,6 +84,17 @@ def test_every_parameter_says_what_it_does_and_numbers_have_a_range():
         if spec.type_name.startswith(("int", "double")):
             assert spec.low is not None and spec.high is not None, spec.name
         spec.check(spec.default)
+
+
+def test_every_parameter_is_set_by_a_test_of_its_effect():
+    """By its name, or by the name that the tests over DDS give it."""
+    here = Path(__file__)
+    texts = [f.read_text() for f in sorted(here.parent.rglob("test_*.py")) if f != here]
+    texts += [f.read_text() for f in sorted((REPOSITORY / "test" / "inference").glob("*.py"))]
+    everything = "\n".join(texts)
+    for spec in PARAMETERS:
+        names = {f'"{spec.name}"', f"{spec.name.replace('.', '__')}=", f"{spec.name}:="}
+        assert any(name in everything for name in names), f"no test sets {spec.name}"
 
 
 def test_no_radar_is_written_as_an_empty_name():

@@ -34,6 +34,7 @@ from xd_rcdepth_ros.ros.conversions import (  # noqa: E402
     ns_to_stamp,
     rigid_to_transform,
 )
+from xd_rcdepth_ros.ros.explanations import Explanations  # noqa: E402
 from xd_rcdepth_ros.ros.outputs import RateLimit  # noqa: E402
 from xd_rcdepth_ros.ros.parameters import specs  # noqa: E402
 from xd_rcdepth_ros.ros.pipeline import DepthPipeline  # noqa: E402
@@ -41,6 +42,7 @@ from xd_rcdepth_ros.ros.transforms import SweepTransforms  # noqa: E402
 
 CAMERA = PinholeCamera.from_focal(32, 16, 30.0, 30.0, 15.5, 7.5, "camera")
 NS = 1_000_000_000
+HEATMAP, ATTRIBUTION = "~/saliency/heatmap", "~/radar/attribution"
 
 
 class Estimator:
@@ -67,20 +69,28 @@ class Estimator:
             depth, frame.camera, frame.stamp_ns, frame.radar_raster(), timings_ms={"network": 1.0}
         )
 
-    def explain(self, frame, target="mean", region=None):
+    def explain(self, frame, target="mean", region=None, method="grad_cam"):
         self.explained += 1
-        self.asked.append((target, region))
+        self.asked.append((target, region, method))
         raise RuntimeError("no gradient")
+
+    def attribute_radar(self, frame, target, region, method, going):
+        self.asked.append((target, region, method))
+        return tuple(np.full(len(s.points), 0.5, np.float32) for s in frame.radar)
 
 
 class Outputs:
     """Remembers what was published."""
 
     def __init__(self):
-        self.depths, self.statuses, self.looked_at = [], [], False
+        self.depths, self.statuses, self.attributions = [], [], []
+        self.looked_at: set[str] = set()
 
     def wanted(self, *topics):
-        return self.looked_at
+        return bool(self.looked_at & set(topics))
+
+    def publish_attribution(self, frame, shares, header):
+        self.attributions.append((frame, shares, header))
 
     def publish_depth(self, result, header, config):
         self.depths.append(result.stamp_ns)
@@ -147,6 +157,12 @@ class Bench:
         time.sleep(0.02)  # status and pictures follow the depth
         return self.pipeline.ledger.state()
 
+    def explained(self):
+        """Wait until nothing is being explained."""
+        time.sleep(0.02)
+        while not self.pipeline.explanations._worker.idle:
+            time.sleep(0.005)
+
 
 @pytest.fixture
 def bench():
@@ -191,7 +207,7 @@ def test_a_slow_network_gets_the_newest_frame(bench):
 
 def test_an_error_in_the_saliency_costs_no_frame(bench):
     b = bench(**{"saliency.rate": 30.0})
-    b.outputs.looked_at = True
+    b.outputs.looked_at = {HEATMAP}
     b.image(1)
     b.settle()
     time.sleep(0.1)
@@ -203,11 +219,11 @@ def test_an_error_in_the_saliency_costs_no_frame(bench):
 
 def test_saliency_keeps_to_its_rate(bench):
     b = bench(**{"saliency.rate": 0.05})
-    b.outputs.looked_at = True
+    b.outputs.looked_at = {HEATMAP}
     for stamp_ns in range(1, 6):
         b.image(stamp_ns)
         b.settle()
-    assert b.estimator.explained == 1 and b.pipeline.saliency_maps == 1
+    assert b.estimator.explained == 1 and b.pipeline.explanations.saliency_maps == 1
 
 
 def test_what_waits_at_the_end_is_accounted_for(bench):
@@ -283,29 +299,82 @@ def test_how_far_back_a_new_beginning_is_can_be_set(bench, time_jump_s, depths):
     assert b.outputs.depths == [second * NS for second in depths]
 
 
-def test_saliency_target_and_region_reach_the_network(bench):
-    b = bench(**{"saliency.rate": 30.0, "saliency.target": "near"})
-    b.outputs.looked_at = True
+@pytest.mark.parametrize(
+    ("parameters", "asked"),
+    [
+        ({}, ("mean", None, "grad_cam")),
+        ({"saliency.target": "near"}, ("near", None, "grad_cam")),
+        ({"saliency.method": "grad_cam_pp"}, ("mean", None, "grad_cam_pp")),
+        (
+            {"saliency.target": "region", "saliency.region": (0.1, 0.2, 0.3, 0.4)},
+            ("region", (0.1, 0.2, 0.3, 0.4), "grad_cam"),
+        ),
+    ],
+)
+def test_what_is_explained_and_how_reaches_the_network(bench, parameters, asked):
+    b = bench(**parameters)
+    b.outputs.looked_at = {HEATMAP}
     b.image(1)
     b.settle()
-    assert b.estimator.asked == [("near", None)]
+    b.explained()
+    assert b.estimator.asked == [asked]
 
 
-def test_two_radars_and_sweeps_of_one_that_is_missing(bench):
-    b = bench(("front", "left"), sweeps=2, **{"sync.max_wait": 0.0})
-    b.radar(NS - NS // 20)
+@pytest.mark.parametrize("method", ["gradient_x_input", "leave_one_out"])
+def test_attribution_has_its_own_method_and_the_saliencys_target(bench, method):
+    b = bench(("front",), **{"attribution.method": method, "saliency.target": "near"})
+    b.outputs.looked_at = {ATTRIBUTION}
     b.radar(NS)
-    b.radar(NS, "left")
     b.image(NS)
     b.settle()
-    status = b.outputs.statuses[-1]
-    assert sorted(status.radar_names) == ["front", "front", "left"]
-    b.radar(2 * NS)
-    b.image(2 * NS)
-    b.settle()
-    status = b.outputs.statuses[-1]
-    assert list(status.radar_names) == ["front"]
-    assert status.flags & status.FLAG_PARTIAL_RADAR
+    b.explained()
+    assert b.estimator.asked == [("near", None, method)]
+    ((frame, shares, header),) = b.outputs.attributions
+    assert frame.stamp_ns == NS and header.frame_id == "camera"
+    assert [len(share) for share in shares] == [1]
+    effort = b.pipeline.explanations
+    assert (effort.saliency_maps, effort.radar_attributions) == (0, 1)
+
+
+def test_nothing_is_explained_while_nobody_looks(bench):
+    b = bench(("front",), **{"saliency.rate": 30.0})
+    for second in range(1, 4):
+        b.radar(second * NS)
+        b.image(second * NS)
+        b.settle()
+    b.explained()
+    assert b.estimator.asked == []
+
+
+def test_explaining_takes_no_more_than_its_share_of_the_time():
+    """Each map takes 0.4 s; with a share of 0.1 there may be one each 4 s, whatever the rate."""
+    now_s = [0.0]
+
+    def publish_saliency(heat, rgb, header):
+        now_s[0] += 0.4
+
+    taken = []
+    estimator = SimpleNamespace(explain=lambda *_: np.zeros((1, 1)))
+    outputs = SimpleNamespace(
+        wanted=lambda *topics: HEATMAP in topics, publish_saliency=publish_saliency
+    )
+    values = {spec.name: spec.default for spec in specs(())} | {"radars": ("",)}
+    values |= {"saliency.rate": 30.0, "saliency.share": 0.1}
+    explanations = Explanations(
+        NodeConfig.from_values(values), estimator, outputs, lambda *_: None, lambda: now_s[0]
+    )
+    assembly = SimpleNamespace(frame=SimpleNamespace(image=None), header=None)
+    for _ in range(400):  # 40 s of frames at 10 Hz
+        before, start_s = explanations.saliency_maps, now_s[0]
+        explanations.offer(assembly)
+        while not explanations._worker.idle:
+            time.sleep(0.001)
+        if explanations.saliency_maps > before:
+            taken.append(start_s)
+        now_s[0] += 0.1
+    explanations.stop()
+    assert 8 <= len(taken) == explanations.saliency_maps <= 15
+    assert min(np.diff(taken)) >= 3.9
 
 
 @pytest.mark.parametrize(("timeout_s", "waited"), [(0.0, False), (0.3, True)])
@@ -336,3 +405,8 @@ def test_rate_limit_keeps_the_beat_and_saves_nothing_up():
     assert 49 <= passed <= 51
     now_s[0] += 60.0
     assert limit.allows(5.0) and not limit.allows(5.0)
+    limit.rest(2.0)
+    now_s[0] += 1.9
+    assert not limit.allows(5.0)
+    now_s[0] += 0.2
+    assert limit.allows(5.0)

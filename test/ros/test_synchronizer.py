@@ -8,45 +8,17 @@ import threading
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sync_recorder import MS, SyncRecorder
 
-from xd_rcdepth_ros.ros.synchronizer import CameraSynchronizer, Match, SyncSettings
-
-MS = 1_000_000
+from xd_rcdepth_ros.ros.synchronizer import CameraSynchronizer, SyncSettings
 
 
-class Recorder:
-    """A synchroniser with a wall clock that the test moves, in milliseconds."""
+class Recorder(SyncRecorder):
+    """A camera-driven synchroniser."""
 
     def __init__(self, radars=("front",), **options):
-        options = {"window_s": 0.1, "max_wait_s": 0.05} | options
-        self.matches: list[Match] = []
-        self.drops: list[tuple[int, str]] = []
-        self.resets = 0
-        self.now_s = 0.0
-        self.sync = CameraSynchronizer(
-            radars,
-            SyncSettings(**options),
-            self.matches.append,
-            lambda stamp_ns, reason: self.drops.append((stamp_ns // MS, reason)),
-            self._reset,
-        )
-
-    def _reset(self):
-        self.resets += 1
-
-    def image(self, stamp_ms):
-        self.sync.add_image(stamp_ms * MS, f"image {stamp_ms}", self.now_s)
-
-    def radar(self, stamp_ms, name="front"):
-        self.sync.add_sweep(name, stamp_ms * MS, f"{name} {stamp_ms}", self.now_s)
-
-    def pass_time(self, ms):
-        self.now_s += ms / 1000
-        self.sync.poll(self.now_s)
-
-    @property
-    def pairs(self):
-        return [(m.stamp_ns // MS, tuple(s.payload for s in m.sweeps)) for m in self.matches]
+        defaults = {"window_s": 0.1, "max_wait_s": 0.05}
+        super().__init__(CameraSynchronizer, radars, defaults | options)
 
 
 def test_newest_sweep_in_the_window_goes_with_the_image():

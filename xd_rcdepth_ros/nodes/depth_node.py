@@ -25,6 +25,7 @@ from xd_rcdepth_ros.ros import diagnostics
 from xd_rcdepth_ros.ros.accounting import Complaints
 from xd_rcdepth_ros.ros.configuration import NodeConfig
 from xd_rcdepth_ros.ros.inputs import Inputs, image_topic
+from xd_rcdepth_ros.ros.memory import MemoryKeeper
 from xd_rcdepth_ros.ros.outputs import Outputs
 from xd_rcdepth_ros.ros.parameter_server import ParameterServer
 from xd_rcdepth_ros.ros.pipeline import DepthPipeline
@@ -53,6 +54,7 @@ class DepthNode(LifecycleNode):
         self._pipeline: DepthPipeline | None = None
         self._complain = Complaints(self._say)
         self._inputs = Inputs(self, self._complain)
+        self._memory = MemoryKeeper()
         self._recent_drops = diagnostics.SinceLast()
         self._recent_transforms = diagnostics.SinceLast()
         self._parameters_checked = ParameterServer(self, self._reconfigure)
@@ -87,6 +89,7 @@ class DepthNode(LifecycleNode):
                 config.backend,
                 config.precision,
                 config.network_size if any(config.network_size) else None,
+                config.threads,
             )
             for radar in config.radar_inputs.values():
                 message_type(radar.type)
@@ -105,7 +108,7 @@ class DepthNode(LifecycleNode):
         self.get_logger().info(
             f"loaded {info.name} ({info.parameters / 1e6:.2f} M weights, sha256 "
             f"{info.sha256[:12]}) on {info.device} by {info.backend} in {info.precision}; warm-up "
-            f"took {time.monotonic() - start_s:.1f} s"
+            f"took {time.monotonic() - start_s:.1f} s; backend {info.backend_note}"
         )
         return super().on_configure(state)
 
@@ -186,6 +189,8 @@ class DepthNode(LifecycleNode):
         self._inputs.close()
         if self._pipeline is not None:
             self._pipeline.stop()
+            if self.context.ok():  # the last word on every image that came
+                self._publish_diagnostics()
             self._pipeline = None
 
     def _free(self) -> None:
@@ -194,6 +199,10 @@ class DepthNode(LifecycleNode):
             self._listener.unregister()
         if self._buffer is not None:
             self.destroy_service(self._buffer.srv)
+            # The clock holds no reference to it, and would call a dead one when time jumps back.
+            handle = getattr(self._buffer, "jump_handle", None)
+            if handle is not None:
+                handle.unregister()
         if self._outputs is not None:
             self._outputs.close()
         self._estimator = self._outputs = self._transforms = None
@@ -228,8 +237,8 @@ class DepthNode(LifecycleNode):
         node, now_s = self.get_fully_qualified_name(), time.monotonic()
         state = "active" if self._pipeline else "inactive" if self._estimator else "unconfigured"
         info = self._estimator.describe() if self._estimator else {}
-        maps = self._pipeline.saliency_maps if self._pipeline else 0
-        statuses = [diagnostics.model_status(node, state, self._problem, info, maps)]
+        effort = self._effort()
+        statuses = [diagnostics.model_status(node, state, self._problem, info, effort)]
         if self._pipeline is not None and self._transforms is not None:
             ledger, transforms = self._pipeline.ledger.state(), self._transforms.counts()
             timeout_s = config.watchdog_timeout
@@ -255,6 +264,16 @@ class DepthNode(LifecycleNode):
                 "set use_sim_time to false."
             )
         self._diagnostics.publish(diagnostics.array(now.to_msg(), statuses))
+        self._memory.tend()
+
+    def _effort(self) -> dict[str, int]:
+        """Return how often the depth was explained; all of it stays 0 while nobody asks."""
+        explanations = self._pipeline.explanations if self._pipeline else None
+        return {
+            "saliency_maps": explanations.saliency_maps if explanations else 0,
+            "radar_attributions": explanations.radar_attributions if explanations else 0,
+            "backward_passes": self._estimator.backward_passes if self._estimator else 0,
+        }
 
     def _say(self, level: str, text: str) -> None:
         if level == "error":

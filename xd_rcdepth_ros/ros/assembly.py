@@ -16,8 +16,8 @@ from xd_rcdepth_ros.recordings.messages import rectify
 from xd_rcdepth_ros.ros.accounting import Complaints, FrameLedger
 from xd_rcdepth_ros.ros.cameras import CameraBook
 from xd_rcdepth_ros.ros.configuration import NodeConfig
-from xd_rcdepth_ros.ros.conversions import image_to_rgb
-from xd_rcdepth_ros.ros.synchronizer import NS, Match, Sweep
+from xd_rcdepth_ros.ros.conversions import frame_name, image_to_rgb
+from xd_rcdepth_ros.ros.sync_core import NS, Match, Sweep
 from xd_rcdepth_ros.ros.transforms import SweepTransforms
 
 
@@ -35,11 +35,16 @@ class RadarMessage:
 
     Attributes:
         points: Returns in the radar's frame.
-        frame_id: Name of that frame.
+        header: Its stamp and the name of that frame.
     """
 
     points: RadarPoints
-    frame_id: str
+    header: Header
+
+    @property
+    def frame_id(self) -> str:
+        """Name of the radar's frame, as tf2 wants it."""
+        return frame_name(self.header.frame_id)
 
 
 @dataclass(frozen=True)

@@ -35,12 +35,14 @@ class NodeConfig:
     device: str
     backend: str
     precision: str
+    threads: int
     network_size: tuple[int, int]
     output_size: str
     image_transport: str
     rectify: bool
     radars: tuple[str, ...]
     sweeps: int
+    sync_policy: str
     sync_window: float
     sync_max_wait: float
     sync_on_missing_radar: str
@@ -56,8 +58,11 @@ class NodeConfig:
     preview_max_depth: float
     points_stride: int
     saliency_rate: float
+    saliency_share: float
+    saliency_method: str
     saliency_target: str
     saliency_region: tuple[float, float, float, float]
+    attribution_method: str
     diagnostics_period: float
     watchdog_timeout: float
     radar_inputs: Mapping[str, RadarInput]
@@ -97,6 +102,15 @@ class NodeConfig:
                 f"sync.hold_time = {values['sync.hold_time']:g} s must not be less than "
                 f"sync.window = {values['sync.window']:g} s."
             )
+        for name, cameras_own in (
+            ("sweeps", values["sweeps"] > 1),
+            ("sync.on_missing_radar", values["sync.on_missing_radar"] == "hold"),
+        ):
+            if values["sync.policy"] == "approximate" and cameras_own:
+                raise ConfigurationError(
+                    f"{name} = {values[name]} is not allowed with sync.policy = approximate, which "
+                    "knows no history of sweeps; use sync.policy: camera."
+                )
         inputs = {
             name: RadarInput(
                 values[f"radar.{name}.type"],

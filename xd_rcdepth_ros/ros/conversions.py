@@ -6,6 +6,7 @@ Cameras, transforms and stamps are read by ``recordings.messages``, for bags and
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import cv2
@@ -19,7 +20,7 @@ from sensor_msgs_py import point_cloud2
 from std_msgs.msg import Header
 
 from xd_rcdepth_ros.errors import MessageError
-from xd_rcdepth_ros.geometry import DepthResult, PinholeCamera, RigidTransform
+from xd_rcdepth_ros.geometry import DepthResult, PinholeCamera, RadarSweep, RigidTransform
 from xd_rcdepth_ros.recordings.messages import decode_image
 
 NS = 1_000_000_000
@@ -148,11 +149,44 @@ def depth_to_cloud(
         rgb = np.asarray(small, np.uint8)
     colour = rgb[::stride, ::stride][valid].astype(np.uint32)
     packed = (colour[:, 0] << 16) | (colour[:, 1] << 8) | colour[:, 2]
-    points = np.zeros(len(xyz), dtype=[("x", "<f4"), ("y", "<f4"), ("z", "<f4"), ("rgb", "<f4")])
-    points["x"], points["y"], points["z"] = xyz.T
-    points["rgb"] = packed.view(np.float32)
+    return _float_cloud(header, x=xyz[:, 0], y=xyz[:, 1], z=xyz[:, 2], rgb=packed.view(np.float32))
+
+
+def attribution_cloud(
+    sweeps: Sequence[RadarSweep], shares: Sequence[NDArray[np.float32]], header: Header
+) -> PointCloud2:
+    """Return the radar returns of a frame, each with its share in the depth.
+
+    Args:
+        sweeps: The sweeps of a frame.
+        shares: (N,) of each sweep, in [0, 1].
+        header: Header of the source image.
+
+    Returns:
+        Fields x, y, z: metres, in the camera's optical frame at the image's stamp; rcs: dBsm; vx,
+        vy: m/s along the axes of the return's own radar; share. Every return of every sweep is in
+        it, in their order, also those that the network never saw.
+    """
+    count = sum(len(sweep.points) for sweep in sweeps)
+    values = np.zeros((count, 7), np.float32)
+    start = 0
+    for sweep, share in zip(sweeps, shares, strict=True):
+        points, part = sweep.points, values[start : start + len(sweep.points)]
+        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite stays so
+            part[:, :3] = sweep.camera_from_radar.apply(points.position_m)
+        part[:, 3], part[:, 4:6], part[:, 6] = points.rcs_dbsm, points.velocity_mps, share
+        start += len(points)
+    names = ("x", "y", "z", "rcs", "vx", "vy", "share")
+    return _float_cloud(header, **dict(zip(names, values.T, strict=True)))
+
+
+def _float_cloud(header: Header, **columns: NDArray[np.floating]) -> PointCloud2:
+    """Return a cloud of float32 fields, in the order in which they are named."""
+    points = np.zeros(len(next(iter(columns.values()))), [(name, "<f4") for name in columns])
+    for name, values in columns.items():
+        points[name] = values
     fields = [
         PointField(name=name, offset=4 * i, datatype=PointField.FLOAT32, count=1)
-        for i, name in enumerate(points.dtype.names or ())
+        for i, name in enumerate(columns)
     ]
     return point_cloud2.create_cloud(header, fields, points)

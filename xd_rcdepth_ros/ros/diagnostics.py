@@ -11,7 +11,7 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 
 from xd_rcdepth_ros.ros.accounting import FrameTiming, LedgerState
 from xd_rcdepth_ros.ros.inputs import InputState
-from xd_rcdepth_ros.ros.synchronizer import SyncCounts
+from xd_rcdepth_ros.ros.sync_core import SyncCounts
 
 OK, WARN, ERROR, STALE = (
     DiagnosticStatus.OK,
@@ -164,10 +164,10 @@ def transforms_status(
 
 
 def model_status(
-    node: str, state: str, problem: str, info: Mapping[str, Any], saliency_maps: int
+    node: str, state: str, problem: str, info: Mapping[str, Any], effort: Mapping[str, int]
 ) -> DiagnosticStatus:
-    """Return the status of the model: what runs, on what."""
-    values = {"state": state, **info, "saliency_maps": saliency_maps}
+    """Return the status of the model: what runs, on what, and how often it was explained."""
+    values = {"state": state, **info, **effort}
     if problem:
         return status(node, "model", ERROR, problem, values)
     if not info:

@@ -15,12 +15,13 @@ from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from std_msgs.msg import Header
 
-from xd_rcdepth_ros.geometry import DepthResult, RadarRaster
+from xd_rcdepth_ros.geometry import DepthResult, RadarRaster, SensorFrame
 from xd_rcdepth_ros.inference import colorize_depth, draw_radar, overlay_heatmap
 from xd_rcdepth_ros.msg import DepthStatus
 from xd_rcdepth_ros.ros.configuration import NodeConfig
 from xd_rcdepth_ros.ros.conversions import (
     array_to_image,
+    attribution_cloud,
     depth_to_cloud,
     encode_depth,
     info_from_camera,
@@ -36,6 +37,7 @@ _TOPICS: dict[str, type] = {
     "~/depth/preview": Image,
     "~/depth/points": PointCloud2,
     "~/radar/image": Image,
+    "~/radar/attribution": PointCloud2,
     "~/saliency/image": Image,
     "~/saliency/heatmap": Image,
     "~/status": DepthStatus,
@@ -56,6 +58,10 @@ class RateLimit:
         # Keep the beat where frames come a little late; do not save up where they come rarely.
         self._next_s = max(self._next_s, now_s - 0.5 / rate_hz) + 1.0 / rate_hz
         return True
+
+    def rest(self, duration_s: float) -> None:
+        """Let nothing pass for so many seconds from now."""
+        self._next_s = max(self._next_s, self._clock() + duration_s)
 
 
 class Outputs:
@@ -121,6 +127,13 @@ class Outputs:
             self._publishers["~/saliency/heatmap"].publish(message)
         if self.wanted("~/saliency/image"):
             self._publish_rgb("~/saliency/image", overlay_heatmap(rgb, heat), header)
+
+    def publish_attribution(
+        self, frame: SensorFrame, shares: tuple[NDArray[np.float32], ...], header: Header
+    ) -> None:
+        """Publish the radar returns of a frame, each with its share in the depth."""
+        cloud = attribution_cloud(frame.radar, shares, header)
+        self._publishers["~/radar/attribution"].publish(cloud)
 
     def publish_status(self, status: Any) -> None:
         """Publish a DepthStatus."""

@@ -21,18 +21,20 @@ from rclpy.parameter import Parameter
 
 from xd_rcdepth_ros.errors import ConfigurationError
 from xd_rcdepth_ros.ros.configuration import NodeConfig, radar_names
-from xd_rcdepth_ros.ros.parameters import ParameterSpec, specs
+from xd_rcdepth_ros.ros.parameter_spec import ParameterSpec
+from xd_rcdepth_ros.ros.parameters import specs
 
 
 def descriptor(spec: ParameterSpec) -> ParameterDescriptor:
     """Return the ROS descriptor of a parameter."""
+    is_array = isinstance(spec.default, tuple)  # ROS has ranges for single numbers only
     message = ParameterDescriptor(
         name=spec.name,
         description=spec.description,
-        additional_constraints=spec.allowed if spec.choices or spec.pattern else "",
+        additional_constraints=spec.allowed if spec.choices or spec.pattern or is_array else "",
         read_only=spec.change == "start",
     )
-    if spec.low is not None and spec.high is not None and not isinstance(spec.default, tuple):
+    if spec.low is not None and spec.high is not None and not is_array:
         if isinstance(spec.default, float):
             message.floating_point_range = [
                 FloatingPointRange(from_value=float(spec.low), to_value=float(spec.high))

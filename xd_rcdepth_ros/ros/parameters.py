@@ -7,77 +7,14 @@ a document, between its two marker comments.
 
 from __future__ import annotations
 
-import math
-import re
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from xd_rcdepth_ros.errors import ConfigurationError
+from xd_rcdepth_ros.ros.parameter_spec import ParameterSpec
 
 MARKERS = ("<!-- parameters: begin -->", "<!-- parameters: end -->")
-_TYPE_NAMES = {bool: "bool", int: "int", float: "double", str: "string"}
-
-
-@dataclass(frozen=True)
-class ParameterSpec:
-    """One parameter.
-
-    Attributes:
-        name: Name in ROS; ``<radar>`` stands for each name in ``radars``.
-        default: Default value; its type is the parameter's type.
-        description: What it does, in a sentence that carries the unit.
-        change: When it may change: ``live``, and it holds from the next frame on; ``unconfigured``,
-            while the node has no model loaded; or only at the ``start`` of the process.
-        low: Least value, if there is one.
-        high: Greatest value, if there is one.
-        choices: Allowed values, if they can be listed.
-        pattern: Regular expression that a text must match, and its meaning.
-    """
-
-    name: str
-    default: Any
-    description: str
-    change: str = "live"
-    low: float | None = None
-    high: float | None = None
-    choices: tuple[str, ...] = ()
-    pattern: tuple[str, str] | None = None
-
-    @property
-    def type_name(self) -> str:
-        """Type in ROS's words: bool, int, double, string, or one of these with [] for arrays."""
-        if isinstance(self.default, tuple):
-            return _TYPE_NAMES[type(self.default[0])] + "[]"
-        return _TYPE_NAMES[type(self.default)]
-
-    @property
-    def allowed(self) -> str:
-        """The allowed values, for people; empty if any value of the type is."""
-        if self.choices:
-            return " | ".join(self.choices)
-        if self.low is not None:
-            return f"{self.low:g} to {self.high:g}"
-        return self.pattern[1] if self.pattern else ""
-
-    def check(self, value: Any) -> None:
-        """Raise ConfigurationError unless the value is allowed."""
-        fits = True
-        if self.choices:
-            fits = value in self.choices
-        elif self.low is not None and self.high is not None:
-            values = value if isinstance(self.default, tuple) else [value]
-            fits = all(math.isfinite(v) and self.low <= v <= self.high for v in values)
-        elif self.pattern:
-            texts = [value] if isinstance(value, str) else value
-            fits = all(re.fullmatch(self.pattern[0], str(text)) for text in texts)
-        if not fits:
-            raise ConfigurationError(
-                f"parameter {self.name} = {value!r} is not allowed; expected {self.allowed}."
-            )
-
 
 PARAMETERS: tuple[ParameterSpec, ...] = (
     ParameterSpec(
@@ -99,16 +36,26 @@ PARAMETERS: tuple[ParameterSpec, ...] = (
     ParameterSpec(
         "backend",
         "auto",
-        "What runs the network.",
+        "What runs the network; a backend named here must be installed and agree with PyTorch. "
+        "auto takes OpenVINO on a CPU if it is and does, else PyTorch.",
         change="unconfigured",
-        choices=("auto", "torch"),
+        choices=("auto", "torch", "openvino", "onnx"),
     ),
     ParameterSpec(
         "precision",
         "auto",
-        "Number format of the network.",
+        "Number format of the network; auto is fp16 for PyTorch on a GPU, else fp32. onnx runs in "
+        "fp32 only, a CPU never in fp16, and openvino in bf16 only where the CPU has it.",
         change="unconfigured",
         choices=("auto", "fp32", "bf16", "fp16"),
+    ),
+    ParameterSpec(
+        "threads",
+        0,
+        "CPU threads of the network, a number; 0 leaves it to the backend, which takes every core.",
+        change="unconfigured",
+        low=0,
+        high=256,
     ),
     ParameterSpec(
         "network_size",
@@ -149,6 +96,15 @@ PARAMETERS: tuple[ParameterSpec, ...] = (
         "Sweeps of each radar drawn for one image, the newest included.",
         low=1,
         high=20,
+    ),
+    ParameterSpec(
+        "sync.policy",
+        "camera",
+        "What drives: the camera, with whatever radar fits each image; or full sets of one image "
+        "and one sweep of each radar by message_filters' ApproximateTimeSynchronizer, whose slop "
+        "is sync.window.",
+        change="unconfigured",
+        choices=("camera", "approximate"),
     ),
     ParameterSpec(
         "sync.window",
@@ -237,20 +193,49 @@ PARAMETERS: tuple[ParameterSpec, ...] = (
         low=1,
         high=64,
     ),
-    ParameterSpec("saliency.rate", 2.0, "Most saliency maps a second, Hz.", low=0.05, high=30.0),
+    ParameterSpec(
+        "saliency.rate",
+        2.0,
+        "Most frames a second that are explained (`~/saliency/...`, `~/radar/attribution`), Hz.",
+        low=0.05,
+        high=30.0,
+    ),
+    ParameterSpec(
+        "saliency.share",
+        0.2,
+        "Largest share of the time that explanations take, and so of the depth's throughput; they "
+        "come less often than saliency.rate where they take long.",
+        low=0.01,
+        high=1.0,
+    ),
+    ParameterSpec(
+        "saliency.method",
+        "grad_cam",
+        "How the saliency is computed: Grad-CAM or Grad-CAM++ over the decoder's features, or "
+        "gradient times input over the image's pixels.",
+        choices=("grad_cam", "grad_cam_pp", "gradient_x_input"),
+    ),
     ParameterSpec(
         "saliency.target",
         "mean",
-        "What the saliency explains: the mean depth of the whole image, of its near part, or of "
-        "a region.",
+        "What is explained: the mean depth of the whole image, of its near part (nearer than "
+        "20 m), or of a region.",
         choices=("mean", "near", "region"),
     ),
     ParameterSpec(
         "saliency.region",
         (0.25, 0.5, 0.75, 1.0),
-        "Left, top, right and bottom of that region, shares of the image (0 to 1).",
+        "Left, top, right and bottom of that region, shares of the image's width and height "
+        "(0 to 1).",
         low=0.0,
         high=1.0,
+    ),
+    ParameterSpec(
+        "attribution.method",
+        "gradient_x_input",
+        "How a return's share is computed: gradient times input (one backward pass), or by "
+        "leaving each return out in turn (exact, one forward pass a return).",
+        choices=("gradient_x_input", "leave_one_out"),
     ),
     ParameterSpec(
         "diagnostics.period",

@@ -11,24 +11,25 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from message_filters import SimpleFilter
+
 from xd_rcdepth_ros.errors import MessageError
 from xd_rcdepth_ros.geometry import DepthResult
 from xd_rcdepth_ros.inference import DepthEstimator
-from xd_rcdepth_ros.recordings.messages import stamp_ns_of
 from xd_rcdepth_ros.ros.accounting import Complaints, FrameLedger, FrameTiming
 from xd_rcdepth_ros.ros.assembly import Assembly, FrameAssembler, FrameRefusedError, RadarMessage
 from xd_rcdepth_ros.ros.cameras import CameraBook
 from xd_rcdepth_ros.ros.configuration import NodeConfig
-from xd_rcdepth_ros.ros.conversions import frame_name
-from xd_rcdepth_ros.ros.outputs import Outputs, RateLimit
+from xd_rcdepth_ros.ros.explanations import Explanations
+from xd_rcdepth_ros.ros.outputs import Outputs
 from xd_rcdepth_ros.ros.radars import decode_radar
 from xd_rcdepth_ros.ros.status import depth_status
-from xd_rcdepth_ros.ros.synchronizer import NS, CameraSynchronizer, Match, SyncCounts, SyncSettings
+from xd_rcdepth_ros.ros.sync_core import NS, Match, SyncCounts, SyncSettings
+from xd_rcdepth_ros.ros.sync_filter import SynchronizerFilter
 from xd_rcdepth_ros.ros.transforms import SweepTransforms
 from xd_rcdepth_ros.ros.worker import NewestWorker
 
 _MatchT = Match[Any, RadarMessage]
-_SALIENCY = ("~/saliency/image", "~/saliency/heatmap")
 
 
 def sync_settings(config: NodeConfig) -> SyncSettings:
@@ -69,31 +70,36 @@ class DepthPipeline:
         self.config = config
         self.ledger = FrameLedger()
         self.timing = FrameTiming()
-        self.saliency_maps = 0
         self._estimator, self._transforms, self._outputs = estimator, transforms, outputs
         self._complain, self._ros_now_ns, self._alive = complain, ros_now_ns, alive
         self._cameras = CameraBook(complain)
         self._assembler = FrameAssembler(self._cameras, transforms, self.ledger, complain)
-        self._saliency_limit = RateLimit()
         self._depth: NewestWorker[_MatchT] = NewestWorker(
             "depth", self._work, lambda _, reason: self.ledger.dropped(reason), self._failed
         )
         self._pictures: NewestWorker[tuple[Assembly, DepthResult]] = NewestWorker(
             "pictures", self._draw, _ignore, self._side_failed
         )
-        self._saliency: NewestWorker[Assembly] = NewestWorker(
-            "saliency", self._explain, _ignore, self._side_failed
+        self.explanations = Explanations(config, estimator, outputs, self._side_failed)
+        # What the callbacks below take in goes through filters: any other may be put between.
+        self.images = SimpleFilter()
+        self.radars = {name: SimpleFilter() for name in config.radars}
+        self._sync = SynchronizerFilter(
+            config.sync_policy,
+            config.radars,
+            sync_settings(config),
+            self._unmatched,
+            self._time_reset,
         )
-        self._sync: CameraSynchronizer[Any, RadarMessage] = CameraSynchronizer(
-            config.radars, sync_settings(config), self._matched, self._unmatched, self._time_reset
-        )
+        self._sync.connectInput(self.images, self.radars)
+        self._sync.registerCallback(self._matched)
 
     # Callbacks of the node; all return at once. ------------------------------------------------
 
     def on_image(self, message: Any) -> None:
         """Take an Image or CompressedImage."""
         self.ledger.received()
-        self._sync.add_image(stamp_ns_of(message.header), message, time.monotonic())
+        self.images.signalMessage(message)
 
     def on_camera_info(self, message: Any) -> None:
         """Take a CameraInfo."""
@@ -111,12 +117,11 @@ class DepthPipeline:
             self.ledger.event("bad_radar_messages")
             self._complain(f"radar '{name}': {error}", "error")
             return
-        payload = RadarMessage(points, frame_name(message.header.frame_id))
-        self._sync.add_sweep(name, stamp_ns_of(message.header), payload, time.monotonic())
+        self.radars[name].signalMessage(RadarMessage(points, message.header))
 
     def poll(self) -> None:
         """Let images go whose wait for radar is over."""
-        self._sync.poll(time.monotonic())
+        self._sync.poll()
 
     # State ---------------------------------------------------------------------------------------
 
@@ -131,7 +136,7 @@ class DepthPipeline:
 
     def reconfigure(self, config: NodeConfig) -> None:
         """Use other parameters from the next frame on."""
-        self.config = config
+        self.config = self.explanations.config = config
         self._sync.settings = sync_settings(config)
 
     def forget_time(self) -> None:
@@ -142,7 +147,7 @@ class DepthPipeline:
     def stop(self) -> None:
         """Drop what waits, finish what is being worked on, end the threads."""
         self._sync.clear("deactivated")
-        for worker in (self._depth, self._pictures, self._saliency):
+        for worker in (self._depth, self._pictures, self.explanations):
             worker.stop()
 
     # Between synchroniser and slot -------------------------------------------------------------
@@ -209,8 +214,7 @@ class DepthPipeline:
             )
         )
         self._pictures.put((assembly, result))
-        if self._outputs.wanted(*_SALIENCY) and self._saliency_limit.allows(config.saliency_rate):
-            self._saliency.put(assembly)
+        self.explanations.offer(assembly)
 
     def _failed(self, match: _MatchT, error: Exception) -> None:
         self.ledger.dropped("worker_error")
@@ -225,13 +229,6 @@ class DepthPipeline:
     def _draw(self, item: tuple[Assembly, DepthResult]) -> None:
         assembly, result = item
         self._outputs.publish_pictures(result, assembly.frame.image, assembly.header, self.config)
-
-    def _explain(self, assembly: Assembly) -> None:
-        config = self.config
-        region = config.saliency_region if config.saliency_target == "region" else None
-        self.saliency_maps += 1
-        heat = self._estimator.explain(assembly.frame, config.saliency_target, region)
-        self._outputs.publish_saliency(heat, assembly.frame.image, assembly.header)
 
     def _side_failed(self, _: Any, error: Exception) -> None:
         self.ledger.event("picture_errors")
