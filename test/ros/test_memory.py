@@ -27,20 +27,61 @@ print(json.dumps(levels))
 """
 
 
-def keeper(levels):
-    """Return a keeper that reads these levels one after the other."""
-    remaining = iter(levels)
-    return MemoryKeeper(lambda: next(remaining), lambda: None)
+class Process:
+    """A process whose memory and time are set by hand; a trim brings it to ``floor``."""
+
+    def __init__(self):
+        self.bytes, self.floor, self.now_s, self.trims_s = 100, 0, 0.0, []
+        self.keeper = MemoryKeeper(lambda: self.bytes, self.trim, lambda: self.now_s)
+
+    def trim(self):
+        """Fall to the floor."""
+        self.bytes = min(self.bytes, self.floor or self.bytes)
+        self.trims_s.append(self.now_s)
+
+    def live(self, seconds):
+        """Let time pass, tended once a second."""
+        for _ in range(seconds):
+            self.now_s += 1
+            self.keeper.tend()
 
 
-def test_it_trims_when_the_process_has_grown_and_remembers_what_is_left():
-    tended = keeper([100, 90, 94, 200, 120, 124, 127])
-    trims = []
-    for _ in range(7):
-        tended.tend()
-        trims.append(tended.trims)
-    # Trimmed; 90 is the level; within 5 % of it; trimmed; 120 is the level; within; trimmed.
-    assert trims == [1, 1, 1, 2, 2, 2, 3]
+def test_it_trims_when_the_process_has_grown_and_only_then():
+    process = Process()
+    process.live(5)
+    process.bytes = 105  # within five per cent
+    process.live(5)
+    assert process.trims_s == []
+    process.bytes, process.floor = 200, 103
+    process.live(60)
+    assert (process.trims_s, process.bytes) == ([11], 103)
+
+
+def test_what_is_freed_after_a_trim_goes_with_the_next():
+    process = Process()
+    process.live(1)
+    process.bytes, process.floor = 200, 180
+    process.live(5)
+    process.floor = 100  # the rest is freed meanwhile
+    process.live(30)
+    assert (process.trims_s, process.bytes) == ([2, 12], 100)
+
+
+def test_trims_that_do_not_help_become_rare():
+    process = Process()
+    process.live(1)
+    process.bytes, process.floor = 300, 300
+    process.live(3000)
+    assert process.trims_s == [2, 12, 32, 72, 152, 312, 632, 1272, 1912, 2552]
+
+
+def test_the_least_is_found_anew_for_another_kind_of_work():
+    process = Process()
+    process.live(1)
+    process.keeper.forget()
+    process.bytes = 300  # a model was loaded
+    process.live(100)
+    assert process.trims_s == []
 
 
 def test_scattered_free_memory_goes_back():
@@ -49,6 +90,35 @@ def test_scattered_free_memory_goes_back():
     # A process of its own: what other tests freed before would be used again here.
     run = subprocess.run(
         [sys.executable, "-c", SCATTER], capture_output=True, text=True, timeout=120, check=True
+    )
+    before, full, after = json.loads(run.stdout)
+    assert full > before + 150e6
+    assert after < before + 60e6
+
+
+# One block a heap could hold on to: freed below another that stays.
+LARGE = """
+import json
+import numpy as np
+from xd_rcdepth_ros.ros.memory import prepare_heap, resident_bytes
+prepare_heap()
+for _ in range(3):
+    np.ones(4_000_000)  # 32 MB; by itself, glibc takes later ones of this size from its heap
+levels = [resident_bytes()]
+clouds = [np.ones(3_000_000) for _ in range(8)]  # 192 MB
+last = clouds.pop()
+levels.append(resident_bytes())
+del clouds
+levels.append(resident_bytes())
+print(json.dumps(levels))
+"""
+
+
+def test_large_blocks_go_back_at_once_when_they_are_freed():
+    if not resident_bytes():
+        pytest.skip("this system does not tell how much memory a process has")
+    run = subprocess.run(
+        [sys.executable, "-c", LARGE], capture_output=True, text=True, timeout=120, check=True
     )
     before, full, after = json.loads(run.stdout)
     assert full > before + 150e6

@@ -25,7 +25,7 @@ from xd_rcdepth_ros.ros import diagnostics
 from xd_rcdepth_ros.ros.accounting import Complaints
 from xd_rcdepth_ros.ros.configuration import NodeConfig
 from xd_rcdepth_ros.ros.inputs import Inputs, image_topic
-from xd_rcdepth_ros.ros.memory import MemoryKeeper
+from xd_rcdepth_ros.ros.memory import MemoryKeeper, prepare_heap, release_all
 from xd_rcdepth_ros.ros.outputs import Outputs
 from xd_rcdepth_ros.ros.parameter_server import ParameterServer
 from xd_rcdepth_ros.ros.pipeline import DepthPipeline
@@ -132,6 +132,7 @@ class DepthNode(LifecycleNode):
         except Exception as error:
             self._close_inputs()
             return self._fail("activate", error)
+        self._memory.forget()
         topics = ", ".join(state.topic for state in self._inputs.states)
         self.get_logger().info(f"active; listening to {topics}")
         return TransitionCallbackReturn.SUCCESS
@@ -208,6 +209,7 @@ class DepthNode(LifecycleNode):
         self._estimator = self._outputs = self._transforms = None
         self._listener = self._buffer = None
         self._parameters_checked.locked = False
+        release_all()
 
     # Callbacks -----------------------------------------------------------------------------------
 
@@ -294,6 +296,7 @@ def _warm_up_camera(estimator: DepthEstimator) -> PinholeCamera:
 
 def main(args: list[str] | None = None) -> int:
     """Run the node until it is told to stop; exit status 1 if its parameters cannot be used."""
+    prepare_heap()
     rclpy.init(args=args)
     node = None
     try:
