@@ -98,6 +98,39 @@ def test_audit_is_passed_only_by_packages_that_were_looked_up(tmp_path, packages
     assert done.returncode == status and said in done.stdout
 
 
+ADVISORY = """
+id: PYSEC-2026-1
+affected:
+- package: {name: Some_Package, ecosystem: PyPI}
+  versions: ["0.9"]
+  ranges:
+  - {type: GIT, events: [{introduced: "0"}, {fixed: abcdef}]}
+  - {type: ECOSYSTEM, events: [{introduced: "1.2"}, {fixed: "1.10"}]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("version", "status"), [("0.9", 1), ("1.1", 0), ("1.2", 1), ("1.9.1", 1), ("1.10", 0)]
+)
+def test_an_audit_from_a_checkout_of_the_advisories_finds_what_they_name(tmp_path, version, status):
+    folder = tmp_path / "vulns" / "some-package"
+    folder.mkdir(parents=True)
+    (folder / "PYSEC-2026-1.yaml").write_text(ADVISORY)
+    requirements = tmp_path / "requirements.txt"
+    requirements.write_text(f"# pins\nSome-Package[extra]=={version}  # why\nother==1.0\n")
+    looked_up = subprocess.run(
+        [sys.executable, str(JUDGE.with_name("look_up_offline.py")), tmp_path, requirements],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    report = tmp_path / "report.json"
+    report.write_text(looked_up.stdout)
+    done = subprocess.run([sys.executable, str(JUDGE), str(report)], capture_output=True, text=True)
+    assert done.returncode == status and "2 of 2 packages looked up" in done.stdout
+    assert ("fixed in 1.10" in done.stdout) == bool(status)
+
+
 def test_everything_that_setup_installs_without_ros_is_pinned_exactly():
     """Else the audit would look up other versions than those that run."""
     for name in ("python.txt", "ros.txt", "oracles.txt", "audit.txt"):

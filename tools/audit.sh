@@ -4,6 +4,8 @@
 # is 0 only if each of them could be looked up and none is vulnerable.
 #
 #   AUDIT_FILES   requirement files, exact pins only (default: all that make setup installs)
+#   ADVISORIES    a checkout of https://github.com/pypa/advisory-database, to look there instead, where
+#                 PyPI's data cannot be reached; needs what make setup installs
 #   PYTHON        interpreter to make the tool's own environment with (default python3)
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -15,6 +17,14 @@ trap 'rm -f "$report"' EXIT
 
 say() { printf '[audit] %s\n' "$*"; }
 fail() { printf '[audit] %s\n' "$*" >&2; exit 1; }
+
+if [ -n "${ADVISORIES:-}" ]; then
+    say "looking up the packages of ${files[*]} in $ADVISORIES"
+    .venv/bin/python tools/look_up_offline.py "$ADVISORIES" "${files[@]}" > "$report" \
+        || fail "ADVISORIES must be a checkout of the advisory database, and make setup be done."
+    python3 tools/judge_audit.py "$report"
+    exit
+fi
 
 if [ ! -x "$tools/bin/pip-audit" ]; then
     say "installing pip-audit into $tools"
