@@ -50,12 +50,12 @@ def in_range(events: list[dict[str, str]], version: Version) -> bool:
     inside = False
     for event in sorted(events, key=_place):
         ((kind, at),) = event.items()
-        if kind == "introduced" and (at == "0" or version >= Version(at)):
-            inside = True
-        elif kind == "fixed" and version >= Version(at):
-            inside = False
-        elif kind == "last_affected" and version > Version(at):
-            inside = False
+        if kind == "introduced":
+            inside = inside or version >= Version(at)
+        elif kind == "fixed":
+            inside = inside and version < Version(at)
+        elif kind == "last_affected":
+            inside = inside and version <= Version(at)
     return inside
 
 

@@ -6,6 +6,7 @@ Silence, wrong QoS and absent devices are among the complaints, in complaints/.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 import subprocess
@@ -49,6 +50,12 @@ def test_a_model_that_cannot_be_used_fails_configure_and_can_be_replaced(
     assert not transition(rig, "configure")
     assert node.text.count("configure failed") == 2 and str(wrong) in node.text
     assert rig.set_parameters(model_file=str(model_file)) == ""
+    checksum = hashlib.sha256(model_file.read_bytes()).hexdigest()
+    assert "12 to 64" in rig.set_parameters(model_sha256=checksum.upper())
+    assert rig.set_parameters(model_sha256="0123456789ab") == ""
+    assert not transition(rig, "configure")
+    assert f"has the SHA-256 {checksum}; expected one that begins with 0123456789ab" in node.text
+    assert rig.set_parameters(model_sha256=checksum[:12]) == ""
     assert transition(rig, "configure")
     assert "cannot change while" in rig.set_parameters(model_file=str(wrong))
     assert transition(rig, "activate")

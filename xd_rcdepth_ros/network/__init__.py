@@ -7,6 +7,7 @@ from xd_rcdepth_ros.network.checkpoint import (
     file_sha256,
     load_checkpoint,
     read_header,
+    require_sha256,
     save_checkpoint,
 )
 from xd_rcdepth_ros.network.encoders import ENCODERS
@@ -26,5 +27,6 @@ __all__ = [
     "file_sha256",
     "load_checkpoint",
     "read_header",
+    "require_sha256",
     "save_checkpoint",
 ]

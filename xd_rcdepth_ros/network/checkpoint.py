@@ -204,6 +204,29 @@ def load_checkpoint(path: Path | str) -> tuple[nn.Module, ModelHeader]:
     return model.eval(), header
 
 
+def require_sha256(path: Path | str, digits: str) -> None:
+    """Refuse a file that is not the one that is meant.
+
+    Args:
+        path: The file.
+        digits: First digits of its SHA-256, in lower case; empty for any file.
+
+    Raises:
+        CheckpointError: The file cannot be read, or has another checksum.
+    """
+    if not digits:
+        return
+    try:
+        found = file_sha256(path)
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read: {error.strerror or error}.") from error
+    if not found.startswith(digits):
+        raise CheckpointError(
+            f"{path} has the SHA-256 {found}; expected one that begins with {digits}. It is not "
+            "the model that is meant: fetch that one, or correct the expected checksum."
+        )
+
+
 def file_sha256(path: Path | str) -> str:
     """Return the SHA-256 checksum of a file as hexadecimal digits."""
     digest = hashlib.sha256()

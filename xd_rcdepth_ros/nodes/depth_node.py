@@ -21,6 +21,7 @@ from tf2_ros import Buffer, TransformListener
 from xd_rcdepth_ros.errors import XDRCDepthError
 from xd_rcdepth_ros.geometry import PinholeCamera
 from xd_rcdepth_ros.inference import DepthEstimator, shipped_model
+from xd_rcdepth_ros.network import require_sha256
 from xd_rcdepth_ros.ros import diagnostics
 from xd_rcdepth_ros.ros.accounting import Complaints
 from xd_rcdepth_ros.ros.configuration import NodeConfig
@@ -81,10 +82,12 @@ class DepthNode(LifecycleNode):
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the model, warm it up, listen to transforms, make the publishers."""
         config = self._parameters_checked.config
-        model_file = Path(config.model_file).expanduser() if config.model_file else None
+        named = Path(config.model_file).expanduser() if config.model_file else None
         try:
+            model_file = (named or shipped_model()).resolve()
+            require_sha256(model_file, config.model_sha256)
             estimator = DepthEstimator.load(
-                (model_file or shipped_model()).resolve(),
+                model_file,
                 config.device,
                 config.backend,
                 config.precision,

@@ -32,6 +32,7 @@ class NodeConfig:
 
     autostart: bool
     model_file: str
+    model_sha256: str
     device: str
     backend: str
     precision: str

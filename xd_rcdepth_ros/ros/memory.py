@@ -63,8 +63,8 @@ def release_all() -> None:
 class MemoryKeeper:
     """Trims while the process is larger than it was at its least, so that no moment's need stays.
 
-    What is freed some time after a trim goes with the next one. Each trim that does not help doubles
-    the time to the next, so that a process that needs more for good is hardly troubled.
+    What is freed some time after a trim goes with the next one. Each trim that does not help
+    doubles the time to the next, so that a process that needs more for good is hardly troubled.
 
     Args:
         measure: Returns the memory in use, bytes.

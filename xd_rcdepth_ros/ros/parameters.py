@@ -27,6 +27,13 @@ PARAMETERS: tuple[ParameterSpec, ...] = (
         change="unconfigured",
     ),
     ParameterSpec(
+        "model_sha256",
+        "",
+        "SHA-256 that the model file must have, or its first digits, 12 at least; empty for any.",
+        change="unconfigured",
+        pattern=(r"([0-9a-f]{12,64})?", "12 to 64 hexadecimal digits in lower case, or empty"),
+    ),
+    ParameterSpec(
         "device",
         "auto",
         "Where the network runs; a device named here must exist, auto takes a GPU if there is one.",
