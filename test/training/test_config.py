@@ -2,6 +2,8 @@
 """Configurations say which key is wrong, what came, and what was expected."""
 
 from dataclasses import asdict
+from itertools import combinations
+from pathlib import Path
 
 import pytest
 import yaml
@@ -15,6 +17,10 @@ MINIMAL = {
     "train": [{"path": "a"}],
     "validation": [{"path": "b", "split": "val"}],
 }
+
+REPOSITORY = Path(__file__).parents[2]
+EXPERIMENTS = sorted((REPOSITORY / "experiments").rglob("*.yaml"))
+RUNS = [file for file in EXPERIMENTS if "stage" in yaml.safe_load(file.read_text())]
 
 
 def test_a_minimal_run_has_the_documented_defaults():
@@ -88,3 +94,18 @@ def test_a_file_that_is_no_configuration_is_refused(tmp_path, text):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(ConfigurationError, match=r"nowhere\.yaml"):
         read_config(tmp_path / "nowhere.yaml")
+
+
+@pytest.mark.parametrize("file", RUNS, ids=lambda file: f"{file.parent.name}/{file.stem}")
+def test_the_runs_of_the_experiments_are_valid(file):
+    assert read_config(file).output.startswith("out/")
+
+
+@pytest.mark.parametrize(
+    "file", [file for file in EXPERIMENTS if file not in RUNS], ids=lambda file: file.stem
+)
+def test_the_arms_of_the_experiments_are_valid_and_differ(file):
+    arms = yaml.safe_load(file.read_text())
+    student = REPOSITORY / "experiments" / "astyx" / "student.yaml"
+    configs = [read_config(student, {"teacher": "teacher.safetensors", **a}) for a in arms.values()]
+    assert len(configs) > 1 and not any(a == b for a, b in combinations(configs, 2))
