@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whatever is varied, image, radar, lidar and depth stay on each other."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -115,3 +117,43 @@ def test_dark_images_are_darker():
     image = np.full((32, 32, 3), 200, np.uint8)
     config = AugmentationConfig(gain=0, gamma=0, dark=1.0)
     assert vary_colour(image, config, np.random.default_rng(1)).mean() < 0.65 * 200
+
+
+@settings(max_examples=60)
+@given(
+    u=st.integers(10, COLUMNS - 11),
+    v=st.integers(10, ROWS - 11),
+    factor=st.floats(0.8, 1.25),
+    offset=st.tuples(*[st.floats(-0.5, 0.5)] * 3),
+)
+def test_a_zoomed_world_is_nearer_by_as_much_as_it_is_larger(u, v, factor, offset):
+    frame = marked_frame(u, v)
+    # A sensor that is mounted elsewhere: the same point in other coordinates.
+    shifted = RigidTransform(CAMERA_FROM_SENSOR.rotation, np.array(offset))
+    moved = (frame.lidar.points_m - shifted.rotation.T @ np.array(offset)).astype(np.float32)
+    points = RadarPoints.from_arrays(moved, [7.0], [(3.0, 2.0)])
+    frame = replace(frame, radar=(RadarSweep(points, shifted),), lidar=LidarSweep(moved, shifted))
+    zoomed = frame.zoom(factor)
+    size = (round(ROWS * factor), round(COLUMNS * factor))
+    assert zoomed.image.shape[:2] == size
+    centre = np.array([(v + 0.5) * size[0] / ROWS - 0.5, (u + 0.5) * size[1] / COLUMNS - 0.5])
+    radar, lidar = zoomed.radar_raster().channels, zoomed.lidar_depth()
+    for place in (np.argwhere(radar[0] > 0), np.argwhere(np.isfinite(lidar))):
+        assert np.abs(place - centre).max() <= 0.51 and len(place) == 1
+    velocity = frame.radar_raster().channels[2:, v, u]
+    np.testing.assert_allclose(radar[:, radar[0] > 0].T, [[20 / factor, 7.0, *velocity]], rtol=1e-4)
+    assert np.nanmax(lidar) == pytest.approx(20 / factor, rel=1e-4)
+    if zoomed.depth_m is not None and np.isfinite(zoomed.depth_m).any():
+        assert np.nanmax(zoomed.depth_m) == pytest.approx(20 / factor, rel=1e-5)
+
+
+def test_zoom_varies_the_depth_and_stays_within_its_limits():
+    config = AugmentationConfig(flip=0.0, gain=0.0, gamma=0.0, zoom=0.2)
+    depths = [
+        np.nanmax(
+            augment(marked_frame(40, 24), (64, 96), config, np.random.default_rng(n)).lidar_depth()
+        )
+        for n in range(60)
+    ]
+    assert min(depths) >= 20 / 1.2 - 1e-3 and max(depths) <= 20 * 1.2 + 1e-3
+    assert min(depths) < 18 and max(depths) > 22

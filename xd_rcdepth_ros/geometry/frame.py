@@ -31,6 +31,11 @@ def _mirrored_transform(camera_from_sensor: RigidTransform) -> RigidTransform:
     )
 
 
+def _scaled_transform(camera_from_sensor: RigidTransform, factor: float) -> RigidTransform:
+    translation_m = camera_from_sensor.translation_m * factor
+    return replace(camera_from_sensor, translation_m=translation_m)
+
+
 @dataclass(frozen=True, eq=False)
 class RadarSweep:
     """One radar sweep and how it lies to the camera.
@@ -55,6 +60,11 @@ class RadarSweep:
         transform = _mirrored_transform(self.camera_from_radar)
         return replace(self, points=self.points.mirrored(), camera_from_radar=transform)
 
+    def scale(self, factor: float) -> RadarSweep:
+        """Return the sweep of a world that is larger by a factor."""
+        transform = _scaled_transform(self.camera_from_radar, factor)
+        return replace(self, points=self.points.scaled(factor), camera_from_radar=transform)
+
 
 @dataclass(frozen=True, eq=False)
 class LidarSweep:
@@ -74,6 +84,12 @@ class LidarSweep:
         """Return the sweep of the world mirrored left to right."""
         transform = _mirrored_transform(self.camera_from_lidar)
         points = self.points_m * np.array([1, -1, 1], np.float32)
+        return replace(self, points_m=points, camera_from_lidar=transform)
+
+    def scale(self, factor: float) -> LidarSweep:
+        """Return the sweep of a world that is larger by a factor."""
+        transform = _scaled_transform(self.camera_from_lidar, factor)
+        points = self.points_m * np.float32(factor)
         return replace(self, points_m=points, camera_from_lidar=transform)
 
 
@@ -155,6 +171,26 @@ class SensorFrame:
         if depth is not None:
             depth = np.pad(depth, sides, constant_values=np.nan)
         return replace(self, image=image, camera=camera, depth_m=depth)
+
+    def zoom(self, factor: float) -> SensorFrame:
+        """Return the frame as if everything were nearer by a factor.
+
+        To a network for one focal length, an image that is enlarged shows a world that is nearer.
+        So the image, with its intrinsics, becomes larger by the factor, and the world smaller: all
+        positions and depths are divided by it. Velocities stay.
+
+        Args:
+            factor: Above 1 everything is nearer, below 1 farther.
+        """
+        camera = self.camera
+        width, height = round(camera.width * factor), round(camera.height * factor)
+        larger = self.resize(width, height)
+        return replace(
+            larger,
+            radar=tuple(sweep.scale(1 / factor) for sweep in self.radar),
+            lidar=None if self.lidar is None else self.lidar.scale(1 / factor),
+            depth_m=None if larger.depth_m is None else larger.depth_m / np.float32(factor),
+        )
 
     def flip(self) -> SensorFrame:
         """Return the frame of the world mirrored left to right, lateral velocities included."""

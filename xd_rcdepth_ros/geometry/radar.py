@@ -116,6 +116,10 @@ class RadarPoints:
         position[:, :2] += shift
         return replace(self, position_m=position)
 
+    def scaled(self, factor: float) -> RadarPoints:
+        """Return the points of a world that is larger by a factor; velocities stay."""
+        return replace(self, position_m=self.position_m * np.float32(factor))
+
     def mirrored(self) -> RadarPoints:
         """Return the points of the world mirrored left to right: y, vy and vy_comp change sign."""
         lateral = np.array([1, -1], np.float32)

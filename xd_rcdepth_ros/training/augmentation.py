@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Varies frames for training. Geometry moves image, intrinsics, radar, lidar and depth together.
 
-The focal length is never changed: the metric scale hangs on it. All randomness comes from a
-generator that is given, so a frame's variant can be made again.
+Where an image is enlarged the world shrinks as much: the metric scale hangs on the focal length, and
+no other is to be learnt. All randomness comes from a generator that is given, so a frame's variant
+can be made again.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ class AugmentationConfig:
         flip: Probability of the mirror image.
         shift_px: Greatest shift of the image on the grid, up or down, pixels, where it does not
             fill the grid.
+        zoom: Greatest relative enlargement or reduction of the image; all depths are divided by it,
+            as everything then looks nearer or farther by that much.
         gain: Greatest relative change of each colour's gain.
         gamma: Greatest relative change of gamma.
         dark: Probability of a dark, noisy image.
@@ -33,6 +36,7 @@ class AugmentationConfig:
 
     flip: float = 0.5
     shift_px: int = 0
+    zoom: float = 0.0
     gain: float = 0.2
     gamma: float = 0.3
     dark: float = 0.0
@@ -45,7 +49,7 @@ class AugmentationConfig:
                 raise ConfigurationError(
                     f"augmentation.{key} is {getattr(self, key)}; expected a probability, 0 to 1."
                 )
-        for key in ("gain", "gamma"):
+        for key in ("gain", "gamma", "zoom"):
             if not 0 <= getattr(self, key) < 1:
                 raise ConfigurationError(
                     f"augmentation.{key} is {getattr(self, key)}; expected 0 or more, less than 1."
@@ -72,6 +76,9 @@ def augment(
     """
     if rng.random() < config.flip:
         frame = frame.flip()
+    if config.zoom:
+        most = np.log1p(config.zoom)
+        frame = frame.zoom(float(np.exp(rng.uniform(-most, most))))
     frame = thin_radar(frame, config, rng)
     frame = lay_on_grid(frame, size, config.shift_px, rng)
     return replace(frame, image=vary_colour(frame.image, config, rng))
