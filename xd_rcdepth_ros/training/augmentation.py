@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Varies frames for training. Geometry moves image, intrinsics, radar, lidar and depth together.
 
-Where an image is enlarged the world shrinks as much: the metric scale hangs on the focal length, and
-no other is to be learnt. All randomness comes from a generator that is given, so a frame's variant
-can be made again.
+Where an image is enlarged the world shrinks as much: the metric scale hangs on the focal length,
+and no other is to be learnt. All randomness comes from a generator that is given, so a frame's
+variant can be made again.
 """
 
 from __future__ import annotations
