@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a step sees depends on the step alone."""
 
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
@@ -10,7 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xd_rcdepth_ros.training.augmentation import AugmentationConfig
-from xd_rcdepth_ros.training.batches import Draw, Samples, StepSampler, ValidationSamples, collate
+from xd_rcdepth_ros.training.batches import (
+    Batch,
+    Draw,
+    Samples,
+    StepSampler,
+    ValidationSamples,
+    collate,
+    join,
+)
 from xd_rcdepth_ros.training.frames import TrainingFrames, row_medians
 
 
@@ -81,6 +90,38 @@ def test_samples_are_what_the_node_would_see(bag, tmp_path):
         left = (128 - width) // 2
         part = batch.image[0, :, 64 - min(64, height) :, left : left + width]
         torch.testing.assert_close(part, alone.image[:, height - min(64, height) :])
+
+
+def test_a_joined_sample_is_one_frame_left_of_a_column_and_another_right_of_it(bag, tmp_path):
+    with frames_of(bag, tmp_path) as frames:
+        frames.prepare()
+        still = AugmentationConfig(flip=0, gain=0, gamma=0, join=1)
+        alone = Samples([frames], (64, 128), replace(still, join=0))
+        whole = [alone[Draw(0, number, 0)] for number in range(len(frames))]
+        columns = set()
+        for seed in range(8):
+            joined = Samples([frames], (64, 128), still)[Draw(0, 2, seed)]
+            candidates = [
+                (column, number)
+                for number, right in enumerate(whole)
+                for column in range(1, 128)
+                if torch.equal(joined.image, join(whole[2], right, column).image)
+            ]
+            column, number = candidates[0]
+            expected = join(whole[2], whole[number], column)
+            for part, same in zip(joined, expected, strict=True):
+                torch.testing.assert_close(part, same, equal_nan=True)
+            columns.add(column)
+        assert len(columns) > 4
+        assert expected.keys.tolist() == [0, 2, -1]
+
+
+def test_joined_columns_bring_all_that_was_measured_there():
+    left, right = (Batch(*(torch.full((1, 2, 6), v) for _ in range(4)), v) for v in (1, 2))
+    joined = join(left, right, 4)
+    for part in joined[:-1]:
+        assert part[0].tolist() == [[1, 1, 1, 1, 2, 2]] * 2
+    assert joined.keys == 1
 
 
 def test_radar_can_be_left_out(bag, tmp_path):

@@ -32,6 +32,8 @@ class AugmentationConfig:
         dark: Probability of a dark, noisy image.
         thin: Probability that radar loses most of its returns.
         no_radar: Probability that radar loses all of them.
+        join: Probability that a sample is joined of two frames of its source, one left of a random
+            column and the other right of it.
     """
 
     flip: float = 0.5
@@ -42,9 +44,10 @@ class AugmentationConfig:
     dark: float = 0.0
     thin: float = 0.0
     no_radar: float = 0.0
+    join: float = 0.0
 
     def __post_init__(self) -> None:
-        for key in ("flip", "dark", "thin", "no_radar"):
+        for key in ("flip", "dark", "thin", "no_radar", "join"):
             if not 0 <= getattr(self, key) <= 1:
                 raise ConfigurationError(
                     f"augmentation.{key} is {getattr(self, key)}; expected a probability, 0 to 1."

@@ -141,8 +141,19 @@ class Samples(Dataset[Batch]):
     def __getitem__(self, draw: Draw, /) -> Batch:
         """Return one sample, without the batch dimension."""
         rng = np.random.default_rng(draw.seed)
-        frame = augment(self.sources[draw.source][draw.frame], self.size, self.augmentation, rng)
-        return to_tensors(frame, (draw.source, draw.frame, draw.variant), self.zero_radar)
+        key = (draw.source, draw.frame, draw.variant)
+        sample = self._vary(draw.source, draw.frame, key, rng)
+        if rng.random() >= self.augmentation.join:
+            return sample
+        other = int(rng.integers(len(self.sources[draw.source])))
+        column = int(rng.integers(1, self.size[1]))
+        return join(sample, self._vary(draw.source, other, key, rng), column)
+
+    def _vary(
+        self, source: int, number: int, key: tuple[int, int, int], rng: np.random.Generator
+    ) -> Batch:
+        frame = augment(self.sources[source][number], self.size, self.augmentation, rng)
+        return to_tensors(frame, key, self.zero_radar)
 
 
 @dataclass
@@ -187,6 +198,17 @@ def to_tensors(frame: SensorFrame, key: tuple[int, int, int], zero_radar: bool =
         torch.from_numpy(dense)[None],
         torch.tensor(key),
     )
+
+
+def join(left: Batch, right: Batch, column: int) -> Batch:
+    """Return a sample that is ``left`` up to a column and ``right`` from there on; left's key.
+
+    Image, radar and depth are joined at the same column, so what is measured stays with what is
+    seen (CutMix, https://arxiv.org/abs/1905.04899, with one straight cut).
+    """
+    pairs = zip(left[:-1], right[:-1], strict=True)
+    joined = (torch.cat((a[..., :column], b[..., column:]), -1) for a, b in pairs)
+    return Batch(*joined, keys=left.keys)
 
 
 def collate(samples: Sequence[Batch]) -> Batch:
