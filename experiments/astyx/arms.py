@@ -19,7 +19,6 @@ import json
 import os
 import time
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +26,10 @@ import numpy as np
 import yaml
 from rich.console import Console
 
+from xd_rcdepth_ros.evaluation.baselines import model_predictor, without_radar
 from xd_rcdepth_ros.evaluation.data import RecordedFrames
 from xd_rcdepth_ros.evaluation.evaluator import evaluate
 from xd_rcdepth_ros.evaluation.protocol import Protocol
-from xd_rcdepth_ros.geometry import SensorFrame
 from xd_rcdepth_ros.inference import DepthEstimator
 from xd_rcdepth_ros.training.config import RunConfig, read_config
 from xd_rcdepth_ros.training.progress import Progress
@@ -42,17 +41,10 @@ PAPER_GAIN = 0.0797
 
 def figures_of(model: Path, data: Path, zero_radar: bool) -> dict[str, Any]:
     """Score a model on the validation split by the CaFNet rule, with radar and without."""
-    estimator = DepthEstimator.load(model, device="cpu", backend="torch")
-
-    def predict(frame: SensorFrame) -> Any:
-        frame = replace(frame, radar=()) if zero_radar else frame
-        return estimator.estimate(frame, output_size="input").depth_m
-
-    def predict_without(frame: SensorFrame) -> Any:
-        return estimator.estimate(replace(frame, radar=()), output_size="input").depth_m
-
+    given = model_predictor(DepthEstimator.load(model, device="cpu", backend="torch"))
+    blind = without_radar(given)
     with RecordedFrames(data, "val") as frames:
-        predictors = {"model": predict, "without_radar": predict_without}
+        predictors = {"model": blind if zero_radar else given, "without_radar": blind}
         evaluation = evaluate(frames, predictors, Protocol())
     result = {name: card.to_json() for name, card in evaluation.cards.items()}
     caps = result["model"]["caps"]

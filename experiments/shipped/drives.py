@@ -42,7 +42,7 @@ def main() -> None:
     """Write what is missing."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--train", type=int, default=120, help="drives to learn from")
+    parser.add_argument("--train", type=int, default=80, help="drives to learn from")
     parser.add_argument("--val", type=int, default=6, help="drives that choose the best")
     args = parser.parse_args()
     for split in ("val", "train"):

@@ -12,51 +12,35 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import torch
-from rich.progress import track
+from rich.progress import Progress
 from torch import nn
 
+from xd_rcdepth_ros.evaluation.baselines import model_predictor, without_radar
 from xd_rcdepth_ros.evaluation.data import RecordedFrames
-from xd_rcdepth_ros.geometry import SensorFrame
+from xd_rcdepth_ros.evaluation.evaluator import evaluate
+from xd_rcdepth_ros.evaluation.protocol import Protocol, Truth
 from xd_rcdepth_ros.inference import DepthEstimator
 from xd_rcdepth_ros.network import load_checkpoint, save_checkpoint
 
-CAP_M = 80.0
 
-
-def errors(prediction_m: np.ndarray, truth_m: np.ndarray) -> tuple[float, float]:
-    """Return MAE and RMSE of one image by the CaFNet rule, metres; NaN without truth."""
-    known = (truth_m > 1e-3) & (truth_m < CAP_M)
-    if not known.any():
-        return np.nan, np.nan
-    gap = prediction_m.clip(1e-3, CAP_M)[known] - truth_m[known]
-    return float(np.abs(gap).mean()), float(np.sqrt((gap**2).mean()))
-
-
-def score(model: DepthEstimator, frames: Iterable[SensorFrame], exact: bool) -> dict[str, float]:
-    """Return the means over images of a model's errors, with radar and without, metres.
-
-    Args:
-        model: The model.
-        frames: Frames with truth.
-        exact: The truth is the exact depth of every pixel, not that of the lidar sweep.
-    """
-    rows = []
-    for frame in frames:
-        truth_m = frame.depth_m if exact else frame.lidar_depth()
-        assert truth_m is not None
-        row: list[float] = []
-        for given in (frame, replace(frame, radar=())):
-            row += errors(model.estimate(given, output_size="input").depth_m, truth_m)
-        rows.append(row)
-    names = ("mae_m", "rmse_m", "radar_zeroed_mae_m", "radar_zeroed_rmse_m")
-    means = [round(float(mean), 4) for mean in np.nanmean(rows, axis=0)]
-    return {**dict(zip(names, means, strict=True)), "images": len(rows)}
+def score(model: DepthEstimator, frames: RecordedFrames, truth: Truth) -> dict[str, float]:
+    """Return the means over images of a model's errors, 0-80 m, with radar and without, metres."""
+    given = model_predictor(model)
+    predictors = {"": given, "radar_zeroed_": without_radar(given)}
+    with Progress(transient=True) as progress:
+        bar = progress.add_task(f"scoring {len(frames)} frames", total=len(frames))
+        result = evaluate(
+            frames, predictors, Protocol(truth=truth), on_frame=lambda: progress.advance(bar)
+        )
+    figures: dict[str, float] = {}
+    for prefix, card in result.cards.items():
+        errors = card.to_json()["caps"]["80"]
+        figures |= {f"{prefix}{name}": round(errors[name], 4) for name in ("mae_m", "rmse_m")}
+    return {**figures, "images": len(result.cards[""].frames)}
 
 
 def average(network: nn.Module, start: Path, share: float) -> nn.Module:
@@ -89,13 +73,12 @@ def main() -> None:
         "protocol": "0-80 m, prediction clamped, mean of per-image values, full image; astyx_val "
         "on the lidar sweep, simulated_val on the exact depth of drives not trained on",
     }
-    for name, folder, split, exact in (
-        ("astyx_val", args.recordings / "astyx", "val", False),
-        ("simulated_val", args.recordings / "simulated" / "val", None, True),
+    for name, folder, split, truth in (
+        ("astyx_val", args.recordings / "astyx", "val", Truth.LIDAR),
+        ("simulated_val", args.recordings / "simulated" / "val", None, Truth.DEPTH),
     ):
         with RecordedFrames(folder, split) as frames:
-            numbered = (frames[i] for i in track(range(len(frames)), name))
-            metrics[name] = score(model, numbered, exact)
+            metrics[name] = score(model, frames, truth)
     save_checkpoint(args.out, network, replace(header, metrics=metrics))
     results = Path(__file__).with_name(f"{args.out.stem}.json")
     results.write_text(json.dumps(metrics, indent=1) + "\n")

@@ -34,6 +34,21 @@ class SyncRecorder:
         self.now_s += ms / 1000
         self.sync.poll(self.now_s)
 
+    def play_three_loops(self):
+        """Play 200 images and 86 sweeps three times; return the full sets of each loop."""
+        events = sorted(
+            [(33 * i, "image") for i in range(200)] + [(77 * i, "radar") for i in range(86)]
+        )
+        complete, now_ms = [], 0
+        for _ in range(3):
+            before = self.sync.counts().complete
+            for stamp, kind in events:
+                self.pass_time(max(stamp - now_ms, 1))
+                getattr(self, kind)(stamp)
+                now_ms = stamp
+            complete.append(self.accounted().complete - before)
+        return complete
+
     @property
     def pairs(self):
         return [(m.stamp_ns // MS, tuple(s.payload for s in m.sweeps)) for m in self.matches]

@@ -91,19 +91,8 @@ def test_sweeps_that_nothing_fits_are_counted():
 
 
 def test_three_loops_of_a_recording_give_equal_numbers_of_pairs():
-    events = sorted(
-        [(33 * i, "image") for i in range(200)] + [(77 * i, "radar") for i in range(86)]
-    )
     r = Recorder(window_s=0.02)
-    complete, now_ms = [], 0
-    for _ in range(3):
-        before = r.sync.counts().complete
-        for stamp, kind in events:
-            r.pass_time(max(stamp - now_ms, 1))
-            getattr(r, kind)(stamp)
-            now_ms = stamp
-        complete.append(r.sync.counts().complete - before)
-        r.accounted()
+    complete = r.play_three_loops()
     assert complete[0] > 80
     assert max(complete) - min(complete) <= 1
     assert r.resets == 2

@@ -26,6 +26,38 @@ assert len(kept) == 6
 print(json.dumps(levels))
 """
 
+# One block a heap could hold on to: freed below another that stays.
+LARGE = """
+import json
+import numpy as np
+from xd_rcdepth_ros.ros.memory import prepare_heap, resident_bytes
+prepare_heap()
+for _ in range(3):
+    np.ones(4_000_000)  # 32 MB; by itself, glibc takes later ones of this size from its heap
+levels = [resident_bytes()]
+clouds = [np.ones(3_000_000) for _ in range(8)]  # 192 MB
+last = clouds.pop()
+levels.append(resident_bytes())
+del clouds
+levels.append(resident_bytes())
+print(json.dumps(levels))
+"""
+
+
+def check_that_memory_goes_back(script):
+    """Run a script that prints its memory before, with and after 192 MB more, which must go.
+
+    In a process of its own: what other tests freed before would be used again here.
+    """
+    if not resident_bytes():
+        pytest.skip("this system does not tell how much memory a process has")
+    run = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=True
+    )
+    before, full, after = json.loads(run.stdout)
+    assert full > before + 150e6
+    assert after < before + 60e6
+
 
 class Process:
     """A process whose memory and time are set by hand; a trim brings it to ``floor``."""
@@ -85,41 +117,8 @@ def test_the_least_is_found_anew_for_another_kind_of_work():
 
 
 def test_scattered_free_memory_goes_back():
-    if not resident_bytes():
-        pytest.skip("this system does not tell how much memory a process has")
-    # A process of its own: what other tests freed before would be used again here.
-    run = subprocess.run(
-        [sys.executable, "-c", SCATTER], capture_output=True, text=True, timeout=120, check=True
-    )
-    before, full, after = json.loads(run.stdout)
-    assert full > before + 150e6
-    assert after < before + 60e6
-
-
-# One block a heap could hold on to: freed below another that stays.
-LARGE = """
-import json
-import numpy as np
-from xd_rcdepth_ros.ros.memory import prepare_heap, resident_bytes
-prepare_heap()
-for _ in range(3):
-    np.ones(4_000_000)  # 32 MB; by itself, glibc takes later ones of this size from its heap
-levels = [resident_bytes()]
-clouds = [np.ones(3_000_000) for _ in range(8)]  # 192 MB
-last = clouds.pop()
-levels.append(resident_bytes())
-del clouds
-levels.append(resident_bytes())
-print(json.dumps(levels))
-"""
+    check_that_memory_goes_back(SCATTER)
 
 
 def test_large_blocks_go_back_at_once_when_they_are_freed():
-    if not resident_bytes():
-        pytest.skip("this system does not tell how much memory a process has")
-    run = subprocess.run(
-        [sys.executable, "-c", LARGE], capture_output=True, text=True, timeout=120, check=True
-    )
-    before, full, after = json.loads(run.stdout)
-    assert full > before + 150e6
-    assert after < before + 60e6
+    check_that_memory_goes_back(LARGE)

@@ -124,18 +124,8 @@ def test_time_jump_drops_what_waits_and_starts_anew():
 
 def test_three_loops_of_a_recording_give_equal_numbers_of_pairs():
     """Rates and window where a full-set synchroniser loses most pairs of the second loop."""
-    events = sorted(
-        [(33 * i, "image") for i in range(200)] + [(77 * i, "radar") for i in range(86)]
-    )
     r = Recorder(window_s=0.02)
-    complete, now_ms = [], 0
-    for _ in range(3):
-        before = r.sync.counts().complete
-        for stamp, kind in events:
-            r.pass_time(max(stamp - now_ms, 1))
-            getattr(r, kind)(stamp)
-            now_ms = stamp
-        complete.append(r.sync.counts().complete - before)
+    complete = r.play_three_loops()
     assert complete[0] == 86  # 3 of 7 image stamps lie within 20 ms of a radar stamp
     assert max(complete) - min(complete) <= 1
 

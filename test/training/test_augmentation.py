@@ -143,8 +143,9 @@ def test_a_zoomed_world_is_nearer_by_as_much_as_it_is_larger(u, v, factor, offse
     velocity = frame.radar_raster().channels[2:, v, u]
     np.testing.assert_allclose(radar[:, radar[0] > 0].T, [[20 / factor, 7.0, *velocity]], rtol=1e-4)
     assert np.nanmax(lidar) == pytest.approx(20 / factor, rel=1e-4)
-    if zoomed.depth_m is not None and np.isfinite(zoomed.depth_m).any():
-        assert np.nanmax(zoomed.depth_m) == pytest.approx(20 / factor, rel=1e-5)
+    known = zoomed.depth_m[np.isfinite(zoomed.depth_m)]
+    assert len(known) or factor < 1  # a single pixel may fall between those of a smaller image
+    np.testing.assert_allclose(known, 20 / factor, rtol=1e-5)
 
 
 def test_zoom_varies_the_depth_and_stays_within_its_limits():

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,15 @@ def model_predictor(estimator: DepthEstimator) -> Predictor:
         return estimator.estimate(frame, output_size="input").depth_m
 
     return predict
+
+
+def without_radar(predict: Predictor) -> Predictor:
+    """Return a predictor that is not given the radar."""
+
+    def predict_without(frame: SensorFrame) -> NDArray[np.float32]:
+        return predict(replace(frame, radar=()))
+
+    return predict_without
 
 
 def row_median(
