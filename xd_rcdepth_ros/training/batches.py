@@ -207,8 +207,8 @@ def join(left: Batch, right: Batch, column: int) -> Batch:
     seen (CutMix, https://arxiv.org/abs/1905.04899, with one straight cut).
     """
     pairs = zip(left[:-1], right[:-1], strict=True)
-    joined = (torch.cat((a[..., :column], b[..., column:]), -1) for a, b in pairs)
-    return Batch(*joined, keys=left.keys)
+    parts = [torch.cat((a[..., :column], b[..., column:]), dim=-1) for a, b in pairs]
+    return Batch._make([*parts, left.keys])
 
 
 def collate(samples: Sequence[Batch]) -> Batch:
