@@ -117,6 +117,7 @@ def collect(folder: Path, arms: Iterable[str]) -> dict[str, Any]:
 
 def write(file: Path, values: dict[str, Any]) -> None:
     """Write figures; the name appears only when they are complete."""
+    file.parent.mkdir(parents=True, exist_ok=True)
     partial = file.with_suffix(f".{os.getpid()}.partial")
     partial.write_text(json.dumps(values, indent=1) + "\n")
     partial.replace(file)

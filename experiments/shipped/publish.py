@@ -1,17 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Score the model of a run, write the figures into its header, and put it among the shipped ones.
+"""Average the models of runs, write the figures into the header, and put it among the shipped ones.
 
-    python experiments/shipped/publish.py out/shipped/student/student.safetensors \
-        models/student.safetensors --start out/weights/refined_student.safetensors --share 0.75
-
-With ``--start``, the weights are averaged with those that the run started from, which keeps part of
-what these know of other cameras (after WiSE-FT, arXiv 2109.01903).
+    python experiments/shipped/publish.py out/shipped/{joined,dense,student}/student.safetensors \
+        --out models/student.safetensors
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,7 +22,7 @@ from xd_rcdepth_ros.evaluation.data import RecordedFrames
 from xd_rcdepth_ros.evaluation.evaluator import evaluate
 from xd_rcdepth_ros.evaluation.protocol import Protocol, Truth
 from xd_rcdepth_ros.inference import DepthEstimator
-from xd_rcdepth_ros.network import load_checkpoint, save_checkpoint
+from xd_rcdepth_ros.network import ModelHeader, load_checkpoint, save_checkpoint
 
 
 def score(model: DepthEstimator, frames: RecordedFrames, truth: Truth) -> dict[str, float]:
@@ -43,30 +41,33 @@ def score(model: DepthEstimator, frames: RecordedFrames, truth: Truth) -> dict[s
     return {**figures, "images": len(result.cards[""].frames)}
 
 
-def average(network: nn.Module, start: Path, share: float) -> nn.Module:
-    """Return a network whose weights lie between those of ``start`` (share 0) and its own (1)."""
-    other, _ = load_checkpoint(start)
-    theirs = other.state_dict()
-    mixed = {
-        name: torch.lerp(theirs[name], own, share) if own.is_floating_point() else own
+def average(models: Sequence[Path]) -> tuple[nn.Module, ModelHeader]:
+    """Return the mean of the weights of models, in the last one's network, and its header.
+
+    They must lie in one basin: runs that continue the same weights (model soups,
+    https://arxiv.org/abs/2203.05482).
+    """
+    loaded = [load_checkpoint(model) for model in models]
+    network, header = loaded[-1]
+    states = [other.state_dict() for other, _ in loaded]
+    mean = {
+        name: torch.stack([state[name] for state in states]).mean(0)
+        if own.is_floating_point()
+        else own
         for name, own in network.state_dict().items()
     }
-    network.load_state_dict(mixed)
-    return network
+    network.load_state_dict(mean)
+    return network, header
 
 
 def main() -> None:
     """Score and write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("model", type=Path)
-    parser.add_argument("out", type=Path)
+    parser.add_argument("models", type=Path, nargs="+", help="runs' model files, averaged")
+    parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--recordings", type=Path, default=Path("out/recordings"))
-    parser.add_argument("--start", type=Path, help="model file that the run started from")
-    parser.add_argument("--share", type=float, default=0.75, help="share of the run's own weights")
     args = parser.parse_args()
-    network, header = load_checkpoint(args.model)
-    if args.start:
-        network = average(network, args.start, args.share)
+    network, header = average(args.models)
     save_checkpoint(args.out, network, header)
     model = DepthEstimator.load(args.out, device="cpu", backend="torch")
     metrics: dict[str, object] = {
