@@ -38,7 +38,7 @@ def main() -> None:
     with RecordedFrames(args.data, "val") as frames:
         cards = evaluate(frames, predictors).cards
     for name, card in cards.items():
-        print(f"{name:16} MAE 0-80 m {card.mae_m:.4f} m")
+        print(f"{name:16} MAE 0-80 m {card.mae_m():.4f} m")
 
 
 if __name__ == "__main__":
