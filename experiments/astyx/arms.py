@@ -29,7 +29,7 @@ from rich.console import Console
 from xd_rcdepth_ros.evaluation.baselines import model_predictor, without_radar
 from xd_rcdepth_ros.evaluation.data import RecordedFrames
 from xd_rcdepth_ros.evaluation.evaluator import evaluate
-from xd_rcdepth_ros.evaluation.protocol import Protocol
+from xd_rcdepth_ros.evaluation.protocol import Protocol, Truth
 from xd_rcdepth_ros.inference import DepthEstimator
 from xd_rcdepth_ros.training.config import RunConfig, read_config
 from xd_rcdepth_ros.training.progress import Progress
@@ -39,13 +39,14 @@ HERE = Path(__file__).parent
 PAPER_GAIN = 0.0797
 
 
-def figures_of(model: Path, data: Path, zero_radar: bool) -> dict[str, Any]:
-    """Score a model on the validation split by the CaFNet rule, with radar and without."""
+def figures_of(model: Path, config: RunConfig, protocol: Protocol) -> dict[str, Any]:
+    """Score a model on a run's validation frames by the CaFNet rule, with radar and without."""
     given = model_predictor(DepthEstimator.load(model, device="cpu", backend="torch"))
     blind = without_radar(given)
-    with RecordedFrames(data, "val") as frames:
-        predictors = {"model": blind if zero_radar else given, "without_radar": blind}
-        evaluation = evaluate(frames, predictors, Protocol())
+    (source,) = config.validation
+    with RecordedFrames(source.path, source.split) as frames:
+        predictors = {"model": blind if config.zero_radar else given, "without_radar": blind}
+        evaluation = evaluate(frames, predictors, protocol)
     result = {name: card.to_json() for name, card in evaluation.cards.items()}
     caps = result["model"]["caps"]
     return {
@@ -102,9 +103,9 @@ def summary(arms: dict[str, dict[str, list[Any]]]) -> dict[str, Any]:
     return result
 
 
-def collect(folder: Path, arms: Iterable[str]) -> dict[str, Any]:
+def collect(folder: Path, arms: Iterable[str], protocol: Protocol) -> dict[str, Any]:
     """Return the figures of all runs that have ended."""
-    results: dict[str, Any] = {"arms": {}, "protocol": Protocol().statement()}
+    results: dict[str, Any] = {"arms": {}, "protocol": protocol.statement()}
     results["teacher"] = json.loads((folder / "teacher.json").read_text())
     for name in arms:
         for file in sorted(folder.glob(f"{name}-[0-9]/figures.json")):
@@ -123,7 +124,7 @@ def write(file: Path, values: dict[str, Any]) -> None:
     partial.replace(file)
 
 
-def plot(results: dict[str, Any], file: Path) -> None:
+def plot(results: dict[str, Any], data: str, file: Path) -> None:
     """Draw each arm's figures, the teacher's, and the paper's gain."""
     import matplotlib
 
@@ -145,7 +146,7 @@ def plot(results: dict[str, Any], file: Path) -> None:
     if "direct" in arms:
         goal = float(np.mean(arms["direct"]["mae_80_m"])) * (1 - PAPER_GAIN)
         axes.axhline(goal, color="#2a9d55", linestyle=":", label="direct - 7.97 %")
-    axes.set_ylabel("MAE 0-80 m, Astyx val [m]")
+    axes.set_ylabel(f"MAE 0-80 m, {data} [m]")
     axes.set_title("Student by way of training; dots are seeds")
     axes.legend(loc="lower right")
     figure.tight_layout()
@@ -160,20 +161,22 @@ def main() -> None:
     parser.add_argument(
         "--teacher", type=Path, default=Path("out/astyx/teacher/teacher.safetensors")
     )
-    parser.add_argument("--data", type=Path, default=Path("out/recordings/astyx"))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
     parser.add_argument("--arms", type=Path, default=HERE / "arms.yaml", help="what differs")
     parser.add_argument("--only", nargs="+", help="these arms only")
     parser.add_argument("--results", type=Path, default=HERE / "results.json")
     parser.add_argument("--output", type=Path, default=Path("out/astyx"))
+    parser.add_argument("--truth", type=Truth, choices=list(Truth), default=Truth.AUTO)
+    parser.add_argument("--data", default="Astyx val", help="name of the validation data")
     parser.add_argument("--set", action="append", default=[], help="KEY=VALUE for all arms")
     args = parser.parse_args()
     console = Console()
     arms = yaml.safe_load(args.arms.read_text())
     common = {k: yaml.safe_load(v) for k, _, v in (item.partition("=") for item in args.set)}
+    protocol = Protocol(truth=args.truth)
     teacher_file = args.output / "teacher.json"
     if not teacher_file.exists():
-        write(teacher_file, figures_of(args.teacher, args.data, False))
+        write(teacher_file, figures_of(args.teacher, read_config(args.config, common), protocol))
     for seed in args.seeds:
         for name in args.only or arms:
             output = args.output / f"{name}-{seed}"
@@ -183,12 +186,12 @@ def main() -> None:
             figures = output / "figures.json"
             if not figures.exists():
                 model, told = train(config, f"{name} {seed}", console)
-                scored = figures_of(model, args.data, config.zero_radar)
+                scored = figures_of(model, config, protocol)
                 write(figures, {"seed": seed, **scored, **told})
             console.print(name, seed, figures.read_text(), highlight=False)
-            results = collect(args.output, arms)
+            results = collect(args.output, arms, protocol)
             write(args.results, results)
-            plot(results, args.results.with_suffix(".png"))
+            plot(results, args.data, args.results.with_suffix(".png"))
 
 
 if __name__ == "__main__":

@@ -9,8 +9,14 @@ import torch
 from torch import nn
 
 from xd_rcdepth_ros.network import Student
+from xd_rcdepth_ros.training.batches import Batch
 from xd_rcdepth_ros.training.config import ScheduleConfig
-from xd_rcdepth_ros.training.tasks import StudentTask, image_mae, learning_rate_factor
+from xd_rcdepth_ros.training.tasks import (
+    StudentTask,
+    image_mae,
+    learning_rate_factor,
+    teacher_factor,
+)
 
 
 def test_the_rate_rises_linearly_and_falls_to_zero():
@@ -22,6 +28,35 @@ def test_the_rate_rises_linearly_and_falls_to_zero():
 def test_a_power_bends_the_fall():
     schedule = ScheduleConfig(steps=100, warmup_steps=0, power=0.5)
     assert learning_rate_factor(75, schedule) == pytest.approx(0.5)
+
+
+def test_the_teacher_fades_evenly_and_for_good():
+    schedule = ScheduleConfig(steps=100, teacher_fades=0.5)
+    factors = [teacher_factor(step, schedule) for step in (0, 10, 25, 50, 51, 100)]
+    assert factors == pytest.approx([1.0, 0.8, 0.5, 0.0, 0.0, 0.0])
+    assert teacher_factor(100, ScheduleConfig(steps=100)) == 1.0
+
+
+def test_a_faded_teacher_weighs_less_and_is_then_not_asked(config, monkeypatch):
+    objective = replace(config.student_objective, smoothness=0.0, response=2.0)
+    schedule = replace(config.schedule, teacher_fades=0.5)  # of four steps
+    config = replace(config, teacher="none", student_objective=objective, schedule=schedule)
+    task = StudentTask(Student(), config, teacher=Student())
+    depth = torch.full((1, 1, 64, 96), 10.0)
+    batch = Batch(
+        torch.rand(1, 3, 64, 96),
+        torch.zeros(1, 4, 64, 96),
+        depth,
+        depth,
+        torch.tensor([[0, 0, -1]]),
+    )
+    monkeypatch.setattr(StudentTask, "global_step", 1)
+    total, terms = task.loss(batch)
+    # Everywhere a sweep's value is, so the dense term is 0; the response weighs 2 x 0.5.
+    torch.testing.assert_close(total.detach(), terms["single"] + terms["response"])
+    task = StudentTask(task.network, config, teacher=None)
+    monkeypatch.setattr(StudentTask, "global_step", 2)
+    assert "response" not in task.loss(batch)[1]
 
 
 def test_mae_counts_each_image_alone():

@@ -9,7 +9,7 @@ The networks know nothing of this: any module with ``forward_taps`` can be eithe
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import torch
@@ -111,6 +111,13 @@ class StudentObjective:
     def needs_teacher(self) -> bool:
         """True if any term compares with a teacher."""
         return max(self.explanation, self.distribution, self.response) > 0
+
+    def with_teacher(self, factor: float) -> StudentObjective:
+        """Return the objective with the weights of what the teacher says times a factor."""
+        weights = {
+            k: factor * getattr(self, k) for k in ("explanation", "distribution", "response")
+        }
+        return replace(self, **weights)
 
 
 def refer(

@@ -76,6 +76,8 @@ class ScheduleConfig:
         gradient_clip: Largest norm of the gradient.
         average: Decay of the exponential moving average of the weights; 0 for none.
         freeze_statistics: Keep the batch statistics of normalisation layers as they were loaded.
+        teacher_fades: Share of the steps over which what the teacher says loses its weight, evenly
+            down to 0; from then on it is not asked. 0 keeps the weight.
         validate_every: Steps between validations.
         patience: Validations without improvement after which the run ends; 0 for never.
     """
@@ -89,6 +91,7 @@ class ScheduleConfig:
     gradient_clip: float = 5.0
     average: float = 0.99
     freeze_statistics: bool = False
+    teacher_fades: float = 0.0
     validate_every: int = 500
     patience: int = 0
 
@@ -100,6 +103,7 @@ class ScheduleConfig:
         for key in ("warmup_steps", "weight_decay", "patience"):
             require(getattr(self, key) >= 0, key, getattr(self, key), "0 or more")
         require(0 <= self.average < 1, "average", self.average, "0 or more, less than 1")
+        require(0 <= self.teacher_fades <= 1, "teacher_fades", self.teacher_fades, "0 to 1")
 
 
 @dataclass(frozen=True)

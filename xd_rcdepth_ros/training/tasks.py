@@ -41,6 +41,16 @@ def learning_rate_factor(step: int, schedule: ScheduleConfig) -> float:
     return float((left / max(1, schedule.steps - schedule.warmup_steps)) ** schedule.power)
 
 
+def teacher_factor(step: int, schedule: ScheduleConfig) -> float:
+    """Return the weight of what the teacher says at a step, as a share of its weight at first.
+
+    Stopping distillation early: Cho and Hariharan, https://arxiv.org/abs/1910.01348.
+    """
+    if not schedule.teacher_fades:
+        return 1.0
+    return max(0.0, 1 - step / (schedule.teacher_fades * schedule.steps))
+
+
 def image_mae(prediction_m: Tensor, truth_m: Tensor, cap_m: float = VALIDATION_CAP_M) -> Tensor:
     """Return the MAE of each image that has truth, metres, by the CaFNet rule.
 
@@ -227,7 +237,8 @@ class StudentTask(DepthTask):
     def loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the student's loss."""
         supervision = Supervision(batch.dense_m, batch.single_m)
-        objective = self.config.student_objective
+        factor = teacher_factor(self.global_step, self.schedule)
+        objective = self.config.student_objective.with_teacher(factor)
         reference = self.refer(batch) if objective.needs_teacher else None
         loss, terms, _ = student_loss(
             self.network, batch.image, batch.radar, supervision, objective, reference
