@@ -140,6 +140,16 @@ def test_exact_depth_is_used_where_the_bag_has_it(bag, tmp_path):
         assert frames[0].depth_m is None
 
 
+def test_lidar_can_be_left_out(bag, tmp_path):
+    with frames_of(bag, tmp_path, dense="none") as frames:
+        assert np.isfinite(ValidationSamples([frames], 80.0)[0].single_m).any()
+    with frames_of(bag, tmp_path, dense="none", lidar=False) as frames:
+        assert frames.prepare() == {}
+        sample = ValidationSamples([frames], 80.0)[0]
+        assert not np.isfinite(sample.single_m).any() and not np.isfinite(sample.dense_m).any()
+        assert sample.radar.any() and row_medians([frames]) == ()
+
+
 def test_depth_from_lidar_is_kept_on_disk(bag, tmp_path):
     with frames_of(bag, tmp_path, dense="lidar") as frames:
         assert frames.prepare() == {}

@@ -42,6 +42,7 @@ class SourceConfig:
         share: Share of the batches' samples drawn from here, relative to the other sources.
         dense: Where dense depth comes from: ``auto`` (the bag's own reference depth, else lidar),
             ``depth``, ``lidar`` or ``none``.
+        lidar: False leaves the lidar sweep out too: frames that only a teacher can speak for.
         sweeps: Sweeps of each radar.
         keyframes_only: Only frames marked as keyframes.
         supervision: How lidar becomes dense depth.
@@ -51,6 +52,7 @@ class SourceConfig:
     split: str | None = None
     share: float = 1.0
     dense: str = "auto"
+    lidar: bool = True
     sweeps: int = 1
     keyframes_only: bool = False
     supervision: SupervisionSettings = field(default_factory=SupervisionSettings)

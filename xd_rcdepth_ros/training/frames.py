@@ -149,6 +149,8 @@ class TrainingFrames:
             frame = replace(frame, depth_m=None)
         elif self.source.dense == "depth" and frame.depth_m is None:
             raise RecordingError(f"{frame.name} has no reference depth, but dense is 'depth'.")
+        if not self.source.lidar:
+            frame = replace(frame, lidar=None)
         frame = frame.resize(grid.image_width, grid.image_height)
         return frame if depth is None else replace(frame, depth_m=depth)
 
