@@ -164,7 +164,8 @@ class DepthTask(lightning.LightningModule):
         single, dense = image_mae(depth, batch.single_m), image_mae(depth, batch.dense_m)
         # Where there is no lidar, exact depth is the truth.
         self._mae.update(single if len(single) else dense)
-        self._dense_mae.update(dense)
+        if len(dense):
+            self._dense_mae.update(dense)
 
     def on_validation_epoch_end(self) -> None:
         """Book the figures: ``mae_m`` chooses the best checkpoint."""
