@@ -102,10 +102,12 @@ def test_the_runs_of_the_experiments_are_valid(file):
 
 
 @pytest.mark.parametrize(
-    "file", [file for file in EXPERIMENTS if file not in RUNS], ids=lambda file: file.stem
+    "file",
+    [file for file in EXPERIMENTS if file not in RUNS],
+    ids=lambda file: f"{file.parent.name}/{file.stem}",
 )
 def test_the_arms_of_the_experiments_are_valid_and_differ(file):
     arms = yaml.safe_load(file.read_text())
-    student = REPOSITORY / "experiments" / "astyx" / "student.yaml"
+    student = file.with_name("student.yaml")
     configs = [read_config(student, {"teacher": "teacher.safetensors", **a}) for a in arms.values()]
     assert len(configs) > 1 and not any(a == b for a, b in combinations(configs, 2))
