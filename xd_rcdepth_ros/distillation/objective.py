@@ -27,6 +27,8 @@ from xd_rcdepth_ros.distillation.losses import (
 from xd_rcdepth_ros.errors import ConfigurationError
 from xd_rcdepth_ros.network.teacher import TeacherOutput
 
+TEACHER_TERMS = ("explanation", "distribution", "response")
+
 
 class Explainable(Protocol):
     """A network that lends out its activations."""
@@ -101,7 +103,7 @@ class StudentObjective:
     distributions: DistributionConfig = field(default_factory=DistributionConfig)
 
     def __post_init__(self) -> None:
-        for name in ("dense", "single", "smoothness", "explanation", "distribution", "response"):
+        for name in ("dense", "single", "smoothness", *TEACHER_TERMS):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise ConfigurationError(
                     f"objective weight {name} is {getattr(self, name)}; expected 0 or more."
@@ -110,13 +112,11 @@ class StudentObjective:
     @property
     def needs_teacher(self) -> bool:
         """True if any term compares with a teacher."""
-        return max(self.explanation, self.distribution, self.response) > 0
+        return any(getattr(self, name) > 0 for name in TEACHER_TERMS)
 
     def with_teacher(self, factor: float) -> StudentObjective:
         """Return the objective with the weights of what the teacher says times a factor."""
-        weights = {
-            k: factor * getattr(self, k) for k in ("explanation", "distribution", "response")
-        }
+        weights = {name: factor * getattr(self, name) for name in TEACHER_TERMS}
         return replace(self, **weights)
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Score a teacher in single precision and in bf16, on every second validation frame.
 
-python experiments/astyx/teacher_precision.py out/astyx/teacher/teacher.safetensors
+python experiments/small_grid/teacher_precision.py out/small_grid/teacher/teacher.safetensors
 """
 
 import argparse

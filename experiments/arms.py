@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Compare ways to train the student on Astyx: direct, with each distillation, with both.
+"""Compare ways to train the student: direct, with each distillation, with both.
 
     xd-rcdepth convert astyx ../shared/data/astyx --out out/recordings/astyx
-    python experiments/astyx/encoder_weights.py
-    xd-rcdepth train experiments/astyx/teacher.yaml
-    python experiments/astyx/arms.py
+    python experiments/encoder_weights.py
+    git show b1fee02:models/student.safetensors > out/weights/first_student.safetensors
+    python experiments/arms.py experiments/astyx --teacher out/weights/first_student.safetensors
 
-All arms of one seed share the initial weights, the order of the frames, their variants, the number
-of steps and the rule that chooses the best validation. Runs that were interrupted go on; finished
-ones are not repeated. Writes results.json and results.png beside this script after each run. On
-two cores it is fastest to run one process a seed, each with OMP_NUM_THREADS=1.
+A folder says in student.yaml what all arms share, and in arms.yaml what differs. All arms of one
+seed share the initial weights, the order of the frames, their variants, the number of steps and the
+rule that chooses the best validation. Runs that were interrupted go on; finished ones are not
+repeated. Writes results.json and results.png into the folder after each run. On two cores it is
+fastest to run one process a seed, each with OMP_NUM_THREADS=1.
 """
 
 from __future__ import annotations
@@ -25,17 +26,19 @@ from typing import Any
 import numpy as np
 import yaml
 from rich.console import Console
+from torch import nn
 
+from xd_rcdepth_ros.cli.describe import count_gmac
 from xd_rcdepth_ros.evaluation.baselines import model_predictor, without_radar
 from xd_rcdepth_ros.evaluation.data import RecordedFrames
 from xd_rcdepth_ros.evaluation.evaluator import evaluate
 from xd_rcdepth_ros.evaluation.protocol import Protocol, Truth
 from xd_rcdepth_ros.inference import DepthEstimator
+from xd_rcdepth_ros.network import Student, load_checkpoint
 from xd_rcdepth_ros.training.config import RunConfig, read_config
 from xd_rcdepth_ros.training.progress import Progress
 from xd_rcdepth_ros.training.runs import run
 
-HERE = Path(__file__).parent
 PAPER_GAIN = 0.0797
 
 
@@ -56,6 +59,16 @@ def figures_of(model: Path, config: RunConfig, protocol: Protocol) -> dict[str, 
         "mae_50_m": caps["50"]["mae_m"],
         "radar_zeroed_mae_80_m": result["without_radar"]["caps"]["80"]["mae_m"],
         "between_points_mae_m": result["model"]["between_points"].get("mae_m"),
+    }
+
+
+def size_of(network: nn.Module, config: RunConfig) -> dict[str, Any]:
+    """Return what a network is, and what it costs on the run's grid."""
+    height, width = config.size
+    return {
+        "network": type(network).__name__,
+        "parameters": sum(p.numel() for p in network.parameters()),
+        f"gmac_{height}x{width}": round(count_gmac(network, height, width), 4),
     }
 
 
@@ -107,6 +120,7 @@ def collect(folder: Path, arms: Iterable[str], protocol: Protocol) -> dict[str, 
     """Return the figures of all runs that have ended."""
     results: dict[str, Any] = {"arms": {}, "protocol": protocol.statement()}
     results["teacher"] = json.loads((folder / "teacher.json").read_text())
+    results["student"] = json.loads((folder / "student.json").read_text())
     for name in arms:
         for file in sorted(folder.glob(f"{name}-[0-9]/figures.json")):
             arm = results["arms"].setdefault(name, {})
@@ -157,41 +171,46 @@ def plot(results: dict[str, Any], data: str, file: Path) -> None:
 def main() -> None:
     """Train and score all arms."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--config", type=Path, default=HERE / "student.yaml")
-    parser.add_argument(
-        "--teacher", type=Path, default=Path("out/astyx/teacher/teacher.safetensors")
-    )
+    parser.add_argument("folder", type=Path, help="of student.yaml, arms.yaml and the results")
+    parser.add_argument("--teacher", type=Path, required=True)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
-    parser.add_argument("--arms", type=Path, default=HERE / "arms.yaml", help="what differs")
+    parser.add_argument("--arms", default="arms", help="what differs: NAME.yaml in the folder")
     parser.add_argument("--only", nargs="+", help="these arms only")
-    parser.add_argument("--results", type=Path, default=HERE / "results.json")
-    parser.add_argument("--output", type=Path, default=Path("out/astyx"))
+    parser.add_argument("--results", help="NAME.json in the folder; 'results', or that of --arms")
+    parser.add_argument("--output", type=Path, help="of the runs; out/FOLDER")
     parser.add_argument("--truth", type=Truth, choices=list(Truth), default=Truth.AUTO)
     parser.add_argument("--data", default="Astyx val", help="name of the validation data")
     parser.add_argument("--set", action="append", default=[], help="KEY=VALUE for all arms")
     args = parser.parse_args()
     console = Console()
-    arms = yaml.safe_load(args.arms.read_text())
+    base, output = args.folder / "student.yaml", args.output or Path("out") / args.folder.name
+    stem = args.results or ("results" if args.arms == "arms" else args.arms)
+    results_file = args.folder / f"{stem}.json"
+    arms = yaml.safe_load((args.folder / f"{args.arms}.yaml").read_text())
     common = {k: yaml.safe_load(v) for k, _, v in (item.partition("=") for item in args.set)}
     protocol = Protocol(truth=args.truth)
-    teacher_file = args.output / "teacher.json"
+    teacher_file = output / "teacher.json"
     if not teacher_file.exists():
-        write(teacher_file, figures_of(args.teacher, read_config(args.config, common), protocol))
+        shared = read_config(base, common)
+        network, _ = load_checkpoint(args.teacher)
+        scored = figures_of(args.teacher, shared, protocol)
+        write(teacher_file, {"file": args.teacher.name, **size_of(network, shared), **scored})
+        write(output / "student.json", size_of(Student(shared.student), shared))
     for seed in args.seeds:
         for name in args.only or arms:
-            output = args.output / f"{name}-{seed}"
-            values = {"teacher": str(args.teacher), "seed": seed, "output": str(output)}
+            folder = output / f"{name}-{seed}"
+            values = {"teacher": str(args.teacher), "seed": seed, "output": str(folder)}
             values |= {**common, **arms[name]}
-            config = read_config(args.config, values)
-            figures = output / "figures.json"
+            config = read_config(base, values)
+            figures = folder / "figures.json"
             if not figures.exists():
                 model, told = train(config, f"{name} {seed}", console)
                 scored = figures_of(model, config, protocol)
                 write(figures, {"seed": seed, **scored, **told})
             console.print(name, seed, figures.read_text(), highlight=False)
-            results = collect(args.output, arms, protocol)
-            write(args.results, results)
-            plot(results, args.data, args.results.with_suffix(".png"))
+            results = collect(output, arms, protocol)
+            write(results_file, results)
+            plot(results, args.data, results_file.with_suffix(".png"))
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 """Take the encoders out of a student's model file, for a teacher with encoders of the same kind.
 
     git show b1fee02:models/student.safetensors > out/weights/first_student.safetensors
-    python experiments/astyx/student_encoders.py out/weights/first_student.safetensors
+    python experiments/small_grid/student_encoders.py out/weights/first_student.safetensors
 
 That student was trained directly on the sparse lidar of the same training split.
 """
