@@ -145,24 +145,25 @@ def plot(results: dict[str, Any], data: str, file: Path) -> None:
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    arms = results["arms"]
-    figure, axes = plt.subplots(figsize=(8, 4))
-    for place, (name, arm) in enumerate(arms.items()):
-        values = arm["mae_80_m"]
-        colour = "#d95f02" if name == "both" else "#1b6ca8"
-        axes.bar(place, np.mean(values), color=colour, width=0.65, alpha=0.85)
-        axes.plot([place] * len(values), values, "k.", markersize=7)
-        axes.text(place, np.mean(values) / 2, f"{np.mean(values):.2f}", ha="center", color="w")
-    axes.set_xticks(range(len(arms)), [name.replace("_", "\n") for name in arms])
-    teacher = results.get("teacher", {}).get("mae_80_m")
-    if teacher:
-        axes.axhline(teacher, color="#555", linestyle="--", label=f"teacher {teacher:.2f} m")
-    if "direct" in arms:
-        goal = float(np.mean(arms["direct"]["mae_80_m"])) * (1 - PAPER_GAIN)
-        axes.axhline(goal, color="#2a9d55", linestyle=":", label="direct - 7.97 %")
-    axes.set_ylabel(f"MAE 0-80 m, {data} [m]")
-    axes.set_title("Student by way of training; dots are seeds")
-    axes.legend(loc="lower right")
+    titles = {"mae_80_m": f"MAE 0-80 m, {data} [m]", "between_points_mae_m": "between the points"}
+    arms, teacher = results["arms"], results["teacher"]
+    keys = [key for key in titles if teacher[key] is not None]
+    figure, panels = plt.subplots(len(keys), figsize=(8, 3.6 * len(keys)), squeeze=False)
+    for key, axes in zip(keys, panels[:, 0], strict=True):
+        for place, (name, arm) in enumerate(arms.items()):
+            colour = "#d95f02" if name == "both" else "#1b6ca8"
+            mean = np.mean(arm[key])
+            axes.bar(place, mean, color=colour, width=0.65, alpha=0.85)
+            axes.plot([place] * len(arm[key]), arm[key], "k.", markersize=7)
+            axes.text(place, mean / 2, f"{mean:.2f}", ha="center", color="w")
+        axes.axhline(teacher[key], color="#555", ls="--", label=f"teacher {teacher[key]:.2f} m")
+        if key == "mae_80_m" and "direct" in arms:
+            goal = np.mean(arms["direct"][key]) * (1 - PAPER_GAIN)
+            axes.axhline(goal, color="#2a9d55", ls=":", label="direct - 7.97 %")
+        axes.set_xticks(range(len(arms)), [name.replace("_", "\n") for name in arms])
+        axes.set_ylabel(titles[key])
+        axes.legend(loc="lower right")
+    panels[0, 0].set_title("Student by way of training; dots are seeds")
     figure.tight_layout()
     figure.savefig(file, dpi=110)
     plt.close(figure)
