@@ -33,14 +33,13 @@ def main() -> None:
     args = parser.parse_args()
     with RecordedFrames(args.recordings, "val") as recorded:
         chosen = [recorded[number] for number in args.frames]
-    rows: dict[str, list[np.ndarray]] = {"camera and radar": []}
+    depths: dict[str, list[np.ndarray]] = {}
     for name, _, file in (item.rpartition("=") for item in args.models):
         predict = model_predictor(DepthEstimator.load(Path(file), device="cpu", backend="torch"))
         shown = [frame_pictures(frame, predict(frame), Protocol()) for frame in chosen]
-        rows[name] = [pictures["depth"] for pictures in shown]
-        rows["camera and radar"] = [pictures["camera"] for pictures in shown]
-        lidar = [pictures["truth"] for pictures in shown]
-    rows["lidar"] = lidar
+        depths[name] = [pictures["depth"] for pictures in shown]
+    camera, lidar = ([pictures[key] for pictures in shown] for key in ("camera", "truth"))
+    rows = {"camera and radar": camera, **depths, "lidar": lidar}
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
