@@ -18,7 +18,7 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from xd_rcdepth_ros.inference import DepthEstimator, shipped_model
-from xd_rcdepth_ros.recordings.simulation import Drive, DriveSettings
+from xd_rcdepth_ros.simulation import Drive, DriveSettings
 
 
 def compare(fast: np.ndarray, exact: np.ndarray) -> tuple[float, float]:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xd_rcdepth_ros.geometry import RigidTransform
-from xd_rcdepth_ros.recordings.simulation import Drive, DriveSettings
+from xd_rcdepth_ros.simulation import Drive, DriveSettings
 
 PLACES = [
     {"place": "city", "seed": 1, "season": "summer"},

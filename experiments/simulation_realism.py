@@ -15,6 +15,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from xd_rcdepth_ros.datasets.nuscenes import convert_nuscenes
 from xd_rcdepth_ros.geometry import (
     LidarSweep,
     PinholeCamera,
@@ -23,10 +24,9 @@ from xd_rcdepth_ros.geometry import (
     RigidTransform,
     SensorFrame,
 )
-from xd_rcdepth_ros.recordings.nuscenes import convert_nuscenes
 from xd_rcdepth_ros.recordings.reader import Recording
-from xd_rcdepth_ros.recordings.simulation import Drive, DriveSettings
-from xd_rcdepth_ros.recordings.simulation.realism import RadarFigures, measure
+from xd_rcdepth_ros.simulation import Drive, DriveSettings
+from xd_rcdepth_ros.simulation.realism import RadarFigures, measure
 
 # Places and weather as the real sets have them: Astyx towns and country roads, winter, daylight;
 # the drive a motorway at night.

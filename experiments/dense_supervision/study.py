@@ -20,15 +20,15 @@ from scipy.ndimage import maximum_filter, minimum_filter
 
 from xd_rcdepth_ros.geometry import SensorFrame
 from xd_rcdepth_ros.inference import colorize_depth
-from xd_rcdepth_ros.recordings.movers import FreeSpace, PlacedSweep
 from xd_rcdepth_ros.recordings.reader import Recording
-from xd_rcdepth_ros.recordings.simulation import Drive, DriveSettings, write_bag
-from xd_rcdepth_ros.recordings.supervision import (
+from xd_rcdepth_ros.simulation import Drive, DriveSettings, write_bag
+from xd_rcdepth_ros.supervision.lidar_depth import (
     DenseSupervision,
     SupervisionSettings,
     find_movers,
     supervise,
 )
+from xd_rcdepth_ros.supervision.movers import FreeSpace, PlacedSweep
 
 MAX_DEPTH_M = 80.0
 FRAMES = 48

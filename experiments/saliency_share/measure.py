@@ -37,13 +37,13 @@ from tf2_msgs.msg import TFMessage  # noqa: E402
 from xd_rcdepth_ros.msg import DepthStatus  # noqa: E402
 
 from xd_rcdepth_ros.recordings.pointcloud import fields_of, radar_cloud  # noqa: E402
-from xd_rcdepth_ros.recordings.simulation import Drive, DriveSettings  # noqa: E402
 from xd_rcdepth_ros.ros.conversions import (  # noqa: E402
     array_to_image,
     info_from_camera,
     ns_to_stamp,
     rigid_to_transform,
 )
+from xd_rcdepth_ros.simulation import Drive, DriveSettings  # noqa: E402
 
 LISTENERS = {
     "saliency": ("/depth_node/saliency/heatmap", Image),

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from rich.progress import track
 
-from xd_rcdepth_ros.recordings.simulation import Drive, DriveSettings, write_bag
+from xd_rcdepth_ros.simulation import Drive, DriveSettings, write_bag
 
 FRAMES = 8
 FIRST_SEED = {"train": 1000, "val": 9000}

@@ -12,16 +12,16 @@ from demo_helpers import frame_of
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xd_rcdepth_ros.errors import ConfigurationError, RecordingError
-from xd_rcdepth_ros.evaluation.demo.figures import (
+from xd_rcdepth_ros.demo.figures import (
     Traffic,
     mean_of,
     rate_hz,
     score_frame,
     summarize,
 )
-from xd_rcdepth_ros.evaluation.demo.outputs import Answer, onto_image
-from xd_rcdepth_ros.evaluation.demo.row_baseline import RowBaseline, fit_row_baseline
+from xd_rcdepth_ros.demo.outputs import Answer, onto_image
+from xd_rcdepth_ros.errors import ConfigurationError, RecordingError
+from xd_rcdepth_ros.evaluation.row_baseline import RowBaseline, fit_row_baseline
 from xd_rcdepth_ros.geometry import NetworkGrid, PinholeCamera
 
 MS = 1_000_000

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from rosbags.highlevel import AnyReader
 
-from xd_rcdepth_ros.evaluation.demo.figures import Traffic
+from xd_rcdepth_ros.demo.figures import Traffic
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 STATUS = (REPOSITORY / "msg" / "DepthStatus.msg").read_text()

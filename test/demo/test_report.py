@@ -13,10 +13,10 @@ import cv2
 import numpy as np
 import pytest
 
-from xd_rcdepth_ros.evaluation.demo import pictures
-from xd_rcdepth_ros.evaluation.demo.charts import Series, line_chart, nice_step
-from xd_rcdepth_ros.evaluation.demo.pictures import Panel
-from xd_rcdepth_ros.evaluation.demo.report import PreviewFrame, ReportContent, Still, write_report
+from xd_rcdepth_ros.demo import pictures
+from xd_rcdepth_ros.demo.charts import Series, line_chart, nice_step
+from xd_rcdepth_ros.demo.pictures import Panel
+from xd_rcdepth_ros.demo.report import PreviewFrame, ReportContent, Still, write_report
 
 
 def grey(level: int) -> np.ndarray:

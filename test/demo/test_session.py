@@ -11,9 +11,9 @@ from demo_helpers import PERIOD_NS, write_drive
 from hypothesis import given
 from hypothesis import strategies as st
 
+from xd_rcdepth_ros.demo import session
+from xd_rcdepth_ros.demo.drives import find_legs, read_leg, simulated_drive
 from xd_rcdepth_ros.errors import RecordingError
-from xd_rcdepth_ros.evaluation.demo import session
-from xd_rcdepth_ros.evaluation.demo.drives import find_legs, read_leg, simulated_drive
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data" / "drive_nuscenes_layout"
 
@@ -100,7 +100,7 @@ def test_what_is_no_drive_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_simulated_drive_is_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from xd_rcdepth_ros.recordings import simulation
+    from xd_rcdepth_ros import simulation
 
     made = []
 

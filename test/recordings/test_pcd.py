@@ -119,8 +119,8 @@ def test_encode_refuses_what_pcd_cannot_hold():
         encode_pcd(np.zeros(3, [("a", "<c8")]))
 
 
-def test_a_real_radar_file_is_written_back_byte_by_byte(real_drive):
-    path = sorted((real_drive / "samples" / "RADAR_FRONT").glob("*.pcd"))[0]
+def test_a_real_radar_file_is_written_back_byte_by_byte(drive_root):
+    path = sorted((drive_root / "samples" / "RADAR_FRONT").glob("*.pcd"))[0]
     points = read_pcd(path)
     assert len(points.dtype.names) == 18
     assert points.dtype.itemsize == 43

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from xd_rcdepth_ros.recordings.nuscenes import convert_nuscenes
+from xd_rcdepth_ros.datasets.nuscenes import convert_nuscenes
 
 ROS2 = shutil.which("ros2", path=f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}")
 NEEDED = ("rclpy", "sensor_msgs", "tf2_msgs", "nav_msgs")

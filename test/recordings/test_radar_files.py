@@ -38,9 +38,9 @@ def test_astyx_sign_and_direction(tmp_path):
     assert np.isnan(points.velocity_compensated_mps).all()
 
 
-def test_astyx_static_points_recede_at_minus_the_cars_speed(real_astyx):
+def test_astyx_static_points_recede_at_minus_the_cars_speed(astyx_root):
     """Unfolded with one speed of the car most strong points agree, so the sign is right."""
-    points = read_radar_file(real_astyx / "radar_6455" / "000100.txt")
+    points = read_radar_file(astyx_root / "radar_6455" / "000100.txt")
     strong = points.select(points.rcs_dbsm > np.percentile(points.rcs_dbsm, 70))
     azimuth = np.arctan2(strong.position_m[:, 1], strong.position_m[:, 0])
     elevation = np.arctan2(

@@ -15,7 +15,8 @@ import pytest
 os.environ["ROS_DOMAIN_ID"] = str(40 + os.getpid() % 10)
 os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 REPOSITORY = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(Path(__file__).parent))  # for ros_rig
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE / "sync")]  # for ros_rig and sync_recorder
 os.environ.setdefault(
     "FASTDDS_DEFAULT_PROFILES_FILE", str(REPOSITORY / "config" / "fastdds_large_messages.xml")
 )

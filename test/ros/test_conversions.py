@@ -28,8 +28,8 @@ from xd_rcdepth_ros.geometry import (  # noqa: E402
 from xd_rcdepth_ros.recordings.messages import camera_of, stamp_ns_of  # noqa: E402
 from xd_rcdepth_ros.recordings.pointcloud import fields_of, radar_cloud  # noqa: E402
 from xd_rcdepth_ros.ros import conversions  # noqa: E402
-from xd_rcdepth_ros.ros.configuration import RadarInput  # noqa: E402
-from xd_rcdepth_ros.ros.parameters import RADAR_FIELDS  # noqa: E402
+from xd_rcdepth_ros.ros.parameters.configuration import RadarInput  # noqa: E402
+from xd_rcdepth_ros.ros.parameters.table import RADAR_FIELDS  # noqa: E402
 from xd_rcdepth_ros.ros.radars import decode_radar  # noqa: E402
 
 RGB = np.random.default_rng(0).integers(0, 255, (6, 8, 3), np.uint8)

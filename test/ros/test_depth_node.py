@@ -27,7 +27,7 @@ def changed(live):
     before = {}
 
     def change(**values):
-        from xd_rcdepth_ros.ros.parameters import specs
+        from xd_rcdepth_ros.ros.parameters.table import specs
 
         defaults = {spec.name: spec.default for spec in specs(("front",))}
         for name in values:
@@ -280,7 +280,7 @@ def test_every_parameter_describes_itself_to_ros(live):
     from rcl_interfaces.msg import ParameterType
     from rcl_interfaces.srv import DescribeParameters
 
-    from xd_rcdepth_ros.ros.parameters import specs
+    from xd_rcdepth_ros.ros.parameters.table import specs
 
     table = {spec.name: spec for spec in specs(("front",))}
     client = live.node.create_client(DescribeParameters, "/depth_node/describe_parameters")

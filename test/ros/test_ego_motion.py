@@ -14,9 +14,9 @@ pytest.importorskip("embreex", reason="the simulator's ray caster, embreex, is n
 from geometry_msgs.msg import TransformStamped  # noqa: E402
 from tf2_ros import Buffer  # noqa: E402
 
-from xd_rcdepth_ros.recordings.simulation import Drive, DriveSettings  # noqa: E402
 from xd_rcdepth_ros.ros.conversions import ns_to_stamp, rigid_to_transform  # noqa: E402
 from xd_rcdepth_ros.ros.transforms import SweepTransforms  # noqa: E402
+from xd_rcdepth_ros.simulation import Drive, DriveSettings  # noqa: E402
 
 NS = 1_000_000_000
 OFFSET_NS = NS // 20  # the sweep is 50 ms older than the image

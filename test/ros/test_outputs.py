@@ -16,9 +16,9 @@ from std_msgs.msg import Header  # noqa: E402
 
 from xd_rcdepth_ros.geometry import DepthResult, PinholeCamera, rasterize_radar  # noqa: E402
 from xd_rcdepth_ros.inference import colorize_depth  # noqa: E402
-from xd_rcdepth_ros.ros.configuration import NodeConfig  # noqa: E402
 from xd_rcdepth_ros.ros.outputs import Outputs  # noqa: E402
-from xd_rcdepth_ros.ros.parameters import specs  # noqa: E402
+from xd_rcdepth_ros.ros.parameters.configuration import NodeConfig  # noqa: E402
+from xd_rcdepth_ros.ros.parameters.table import specs  # noqa: E402
 
 CAMERA = PinholeCamera.from_focal(8, 4, 10.0, 10.0, 3.5, 1.5)
 RGB = np.zeros((4, 8, 3), np.uint8)

@@ -27,7 +27,6 @@ from xd_rcdepth_ros.geometry import (  # noqa: E402
 )
 from xd_rcdepth_ros.recordings.pointcloud import fields_of, radar_cloud  # noqa: E402
 from xd_rcdepth_ros.ros.accounting import Complaints  # noqa: E402
-from xd_rcdepth_ros.ros.configuration import NodeConfig  # noqa: E402
 from xd_rcdepth_ros.ros.conversions import (  # noqa: E402
     array_to_image,
     info_from_camera,
@@ -36,7 +35,8 @@ from xd_rcdepth_ros.ros.conversions import (  # noqa: E402
 )
 from xd_rcdepth_ros.ros.explanations import Explanations  # noqa: E402
 from xd_rcdepth_ros.ros.outputs import RateLimit  # noqa: E402
-from xd_rcdepth_ros.ros.parameters import specs  # noqa: E402
+from xd_rcdepth_ros.ros.parameters.configuration import NodeConfig  # noqa: E402
+from xd_rcdepth_ros.ros.parameters.table import specs  # noqa: E402
 from xd_rcdepth_ros.ros.pipeline import DepthPipeline  # noqa: E402
 from xd_rcdepth_ros.ros.transforms import SweepTransforms  # noqa: E402
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from xd_rcdepth_ros.recordings.simulation import Drive, DriveSettings
+from xd_rcdepth_ros.simulation import Drive, DriveSettings
 
 SMALL = {"width": 256, "height": 128, "frames": 6}
 

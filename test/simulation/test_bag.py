@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 
 from xd_rcdepth_ros.cli import main as cli
+from xd_rcdepth_ros.datasets.astyx import convert_astyx
+from xd_rcdepth_ros.datasets.nuscenes import convert_nuscenes
+from xd_rcdepth_ros.datasets.zju_4dradarcam import convert_zju
 from xd_rcdepth_ros.errors import RecordingError
 from xd_rcdepth_ros.recordings import schema
-from xd_rcdepth_ros.recordings.astyx import convert_astyx
-from xd_rcdepth_ros.recordings.nuscenes import convert_nuscenes
 from xd_rcdepth_ros.recordings.reader import Recording
-from xd_rcdepth_ros.recordings.simulation import (
+from xd_rcdepth_ros.simulation import (
     Drive,
     DriveSettings,
     write_astyx,
@@ -23,10 +24,9 @@ from xd_rcdepth_ros.recordings.simulation import (
     write_nuscenes,
     write_zju,
 )
-from xd_rcdepth_ros.recordings.simulation.bag import sensor_events
-from xd_rcdepth_ros.recordings.simulation.layouts import radar_pixels
-from xd_rcdepth_ros.recordings.simulation.realism import measure
-from xd_rcdepth_ros.recordings.zju_4dradarcam import convert_zju
+from xd_rcdepth_ros.simulation.bag import sensor_events
+from xd_rcdepth_ros.simulation.layouts import radar_pixels
+from xd_rcdepth_ros.simulation.realism import measure
 
 
 @pytest.fixture(scope="module")

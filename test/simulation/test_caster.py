@@ -11,17 +11,17 @@ import pytest
 
 from xd_rcdepth_ros.errors import ConfigurationError
 from xd_rcdepth_ros.geometry import PinholeCamera, RigidTransform
-from xd_rcdepth_ros.recordings.simulation.camera import CameraSimulator
-from xd_rcdepth_ros.recordings.simulation.caster import Tree, World
-from xd_rcdepth_ros.recordings.simulation.drive import OPTICAL
-from xd_rcdepth_ros.recordings.simulation.lidar import LIDARS, scan_lidar
-from xd_rcdepth_ros.recordings.simulation.materials import Materials
-from xd_rcdepth_ros.recordings.simulation.mesh import Material, Mesh, box, from_triangles
-from xd_rcdepth_ros.recordings.simulation.radar import scan_radar
-from xd_rcdepth_ros.recordings.simulation.radar_models import RADARS
-from xd_rcdepth_ros.recordings.simulation.road import PLACES, Road
-from xd_rcdepth_ros.recordings.simulation.shading import Lights
-from xd_rcdepth_ros.recordings.simulation.weather import make_conditions
+from xd_rcdepth_ros.simulation.camera import CameraSimulator
+from xd_rcdepth_ros.simulation.caster import Tree, World
+from xd_rcdepth_ros.simulation.drive import OPTICAL
+from xd_rcdepth_ros.simulation.lidar import LIDARS, scan_lidar
+from xd_rcdepth_ros.simulation.materials import Materials
+from xd_rcdepth_ros.simulation.mesh import Material, Mesh, box, from_triangles
+from xd_rcdepth_ros.simulation.radar import scan_radar
+from xd_rcdepth_ros.simulation.radar_models import RADARS
+from xd_rcdepth_ros.simulation.road import PLACES, Road
+from xd_rcdepth_ros.simulation.shading import Lights
+from xd_rcdepth_ros.simulation.weather import make_conditions
 
 HEIGHT_M = 1.5
 CAMERA = PinholeCamera.from_focal(160, 96, 100.0, 100.0, 79.5, 40.0)

@@ -11,9 +11,9 @@ import pytest
 
 from xd_rcdepth_ros.errors import ConfigurationError
 from xd_rcdepth_ros.geometry import RigidTransform, SensorFrame
-from xd_rcdepth_ros.recordings.simulation import Drive, DriveSettings
-from xd_rcdepth_ros.recordings.simulation.lidar import LIDARS, scan_lidar
-from xd_rcdepth_ros.recordings.simulation.weather import TIMES_OF_DAY, WEATHERS, make_conditions
+from xd_rcdepth_ros.simulation import Drive, DriveSettings
+from xd_rcdepth_ros.simulation.lidar import LIDARS, scan_lidar
+from xd_rcdepth_ros.simulation.weather import TIMES_OF_DAY, WEATHERS, make_conditions
 
 
 def same(a: SensorFrame, b: SensorFrame) -> bool:

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xd_rcdepth_ros.recordings.simulation import Drive, DriveSettings
-from xd_rcdepth_ros.recordings.simulation.assets.people import pedestrian
-from xd_rcdepth_ros.recordings.simulation.assets.vehicles import BODIES, size_m, vehicle
-from xd_rcdepth_ros.recordings.simulation.mesh import Material, Mesh, box, ellipsoid, tube
-from xd_rcdepth_ros.recordings.simulation.noise import band, hashed, noise, stripe
-from xd_rcdepth_ros.recordings.simulation.road import PLACES, Road
+from xd_rcdepth_ros.simulation import Drive, DriveSettings
+from xd_rcdepth_ros.simulation.assets.people import pedestrian
+from xd_rcdepth_ros.simulation.assets.vehicles import BODIES, size_m, vehicle
+from xd_rcdepth_ros.simulation.mesh import Material, Mesh, box, ellipsoid, tube
+from xd_rcdepth_ros.simulation.noise import band, hashed, noise, stripe
+from xd_rcdepth_ros.simulation.road import PLACES, Road
 
 
 @given(seed=st.integers(0, 10_000), place=st.sampled_from(sorted(PLACES)))

@@ -4,8 +4,8 @@
 import pytest
 import torch
 
-from xd_rcdepth_ros.recordings.simulation import Drive, DriveSettings
-from xd_rcdepth_ros.recordings.simulation.bag import write_bag
+from xd_rcdepth_ros.simulation import Drive, DriveSettings
+from xd_rcdepth_ros.simulation.bag import write_bag
 from xd_rcdepth_ros.training.config import RunConfig, parse
 
 

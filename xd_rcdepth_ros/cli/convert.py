@@ -15,19 +15,19 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from xd_rcdepth_ros.errors import ConfigurationError
-from xd_rcdepth_ros.recordings.astyx import plan_astyx
-from xd_rcdepth_ros.recordings.check import check_bags
-from xd_rcdepth_ros.recordings.conversion import DrivePlan, convert_plans
-from xd_rcdepth_ros.recordings.index import read_info
-from xd_rcdepth_ros.recordings.nuscenes import (
+from xd_rcdepth_ros.datasets.astyx import plan_astyx
+from xd_rcdepth_ros.datasets.check import check_bags
+from xd_rcdepth_ros.datasets.conversion import DrivePlan, convert_plans
+from xd_rcdepth_ros.datasets.nuscenes import (
     DEFAULT_CAMERAS,
     DEFAULT_LIDAR,
     DEFAULT_RADARS,
     plan_nuscenes,
 )
-from xd_rcdepth_ros.recordings.nuscenes_files import DEVKIT_FILTER, RadarFilter
-from xd_rcdepth_ros.recordings.zju_4dradarcam import plan_zju
+from xd_rcdepth_ros.datasets.nuscenes_files import DEVKIT_FILTER, RadarFilter
+from xd_rcdepth_ros.datasets.zju_4dradarcam import plan_zju
+from xd_rcdepth_ros.errors import ConfigurationError
+from xd_rcdepth_ros.recordings.index import read_info
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 

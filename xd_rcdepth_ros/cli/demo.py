@@ -17,7 +17,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from xd_rcdepth_ros.evaluation.demo.content import (
+from xd_rcdepth_ros.demo.content import (
     Replay,
     baseline_for,
     compose,
@@ -25,10 +25,10 @@ from xd_rcdepth_ros.evaluation.demo.content import (
     recorded_frames,
     tell_story,
 )
-from xd_rcdepth_ros.evaluation.demo.drives import DEFAULT_FRAMES, Leg, find_legs
-from xd_rcdepth_ros.evaluation.demo.figures import Traffic, summarize
-from xd_rcdepth_ros.evaluation.demo.report import write_report
-from xd_rcdepth_ros.evaluation.demo.session import (
+from xd_rcdepth_ros.demo.drives import DEFAULT_FRAMES, Leg, find_legs
+from xd_rcdepth_ros.demo.figures import Traffic, summarize
+from xd_rcdepth_ros.demo.report import write_report
+from xd_rcdepth_ros.demo.session import (
     HEADROOM,
     SLOWEST_RATE,
     SessionError,

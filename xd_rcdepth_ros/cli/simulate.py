@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from xd_rcdepth_ros.errors import ConfigurationError
-from xd_rcdepth_ros.recordings.simulation import (
+from xd_rcdepth_ros.simulation import (
     Drive,
     DriveSettings,
     write_astyx,

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from xd_rcdepth_ros.errors import ConfigurationError
-from xd_rcdepth_ros.evaluation.demo.row_baseline import fit_row_baseline
 from xd_rcdepth_ros.evaluation.evaluator import FrameSource, Predictor, usable_frames
 from xd_rcdepth_ros.evaluation.protocol import Protocol
+from xd_rcdepth_ros.evaluation.row_baseline import fit_row_baseline
 from xd_rcdepth_ros.geometry import SensorFrame
 from xd_rcdepth_ros.inference import DepthEstimator
 

@@ -19,7 +19,7 @@ from xd_rcdepth_ros.errors import RecordingError, XDRCDepthError
 from xd_rcdepth_ros.evaluation.metrics import DepthErrors
 from xd_rcdepth_ros.evaluation.protocol import Protocol
 from xd_rcdepth_ros.geometry import SensorFrame
-from xd_rcdepth_ros.recordings.interpolation import interpolate_gaps
+from xd_rcdepth_ros.supervision.interpolation import interpolate_gaps
 
 # From a frame to its depth: (H, W) float32, metres, at the image's own resolution.
 Predictor = Callable[[SensorFrame], NDArray[np.float32]]

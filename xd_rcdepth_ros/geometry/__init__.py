@@ -2,7 +2,7 @@
 """Cameras, poses, radar points, rasters and the frame of sensor data that holds them (NumPy)."""
 
 from xd_rcdepth_ros.geometry.camera import PinholeCamera
-from xd_rcdepth_ros.geometry.frame import DepthResult, LidarSweep, RadarSweep, SensorFrame
+from xd_rcdepth_ros.geometry.frame import DepthResult, SensorFrame
 from xd_rcdepth_ros.geometry.grid import NetworkGrid
 from xd_rcdepth_ros.geometry.pose import PoseTrack, RigidTransform
 from xd_rcdepth_ros.geometry.radar import RadarPoints
@@ -12,6 +12,7 @@ from xd_rcdepth_ros.geometry.rasterize import (
     rasterize_depth,
     rasterize_radar,
 )
+from xd_rcdepth_ros.geometry.sweeps import LidarSweep, RadarSweep
 
 __all__ = [
     "RADAR_CHANNELS",

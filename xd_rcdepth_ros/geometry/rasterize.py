@@ -5,15 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from xd_rcdepth_ros.geometry.camera import PinholeCamera
-
-if TYPE_CHECKING:
-    from xd_rcdepth_ros.geometry.frame import RadarSweep
+from xd_rcdepth_ros.geometry.sweeps import RadarSweep
 
 # Order of the network's radar input: metres, dBsm, m/s, m/s (velocities in the radar's frame).
 RADAR_CHANNELS = ("depth", "rcs", "vx", "vy")

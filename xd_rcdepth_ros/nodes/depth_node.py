@@ -24,11 +24,11 @@ from xd_rcdepth_ros.inference import DepthEstimator, shipped_model
 from xd_rcdepth_ros.network import require_sha256
 from xd_rcdepth_ros.ros import diagnostics
 from xd_rcdepth_ros.ros.accounting import Complaints
-from xd_rcdepth_ros.ros.configuration import NodeConfig
 from xd_rcdepth_ros.ros.inputs import Inputs, image_topic
 from xd_rcdepth_ros.ros.memory import MemoryKeeper, prepare_heap, release_all
 from xd_rcdepth_ros.ros.outputs import Outputs
-from xd_rcdepth_ros.ros.parameter_server import ParameterServer
+from xd_rcdepth_ros.ros.parameters.configuration import NodeConfig
+from xd_rcdepth_ros.ros.parameters.server import ParameterServer
 from xd_rcdepth_ros.ros.pipeline import DepthPipeline
 from xd_rcdepth_ros.ros.radars import message_type
 from xd_rcdepth_ros.ros.transforms import SweepTransforms

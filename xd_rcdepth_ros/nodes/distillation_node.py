@@ -26,10 +26,10 @@ from std_srvs.srv import Trigger
 from xd_rcdepth_ros.errors import ConfigurationError, XDRCDepthError
 from xd_rcdepth_ros.msg import TrainingProgress
 from xd_rcdepth_ros.ros import diagnostics
-from xd_rcdepth_ros.ros.parameter_server import descriptor
-from xd_rcdepth_ros.ros.training_parameters import TRAINING_PARAMETERS, check_run, run_of
-from xd_rcdepth_ros.ros.training_status import progress_message, training_status
-from xd_rcdepth_ros.ros.training_thread import TrainingThread
+from xd_rcdepth_ros.ros.parameters.server import descriptor
+from xd_rcdepth_ros.ros.training.parameters import TRAINING_PARAMETERS, check_run, run_of
+from xd_rcdepth_ros.ros.training.status import progress_message, training_status
+from xd_rcdepth_ros.ros.training.thread import TrainingThread
 from xd_rcdepth_ros.training.config import RunConfig
 from xd_rcdepth_ros.training.progress import Progress, State
 

@@ -204,3 +204,14 @@ def _ascii(body: bytes, count: int, dtype: np.dtype[Any]) -> NDArray[np.void]:
         except (ValueError, OverflowError) as error:
             raise RecordingError(f"PCD field '{name}' ({base}): {error}.") from error
     return points
+
+
+def read_radar_pcd(path: Path) -> NDArray[np.void]:
+    """Read a nuScenes radar file: all fields; no points if the first is NaN, which marks empty."""
+    points = read_pcd(path)
+    names = points.dtype.names or ()
+    if not {"x", "y", "z"} <= set(names):
+        raise RecordingError(f"{path} has the fields {', '.join(names)}; expected x, y and z too.")
+    if len(points) and not all(np.isfinite(points[axis][0]) for axis in "xyz"):
+        return points[:0]
+    return points

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from xd_rcdepth_ros.errors import MessageError, RecordingError
 from xd_rcdepth_ros.geometry import RadarPoints
-from xd_rcdepth_ros.recordings.nuscenes_files import read_radar as read_nuscenes_radar
+from xd_rcdepth_ros.recordings.pcd import read_radar_pcd
 from xd_rcdepth_ros.recordings.pointcloud import RadarFieldMap, radar_points
 
 # Astyx folds range rates into one span of this width, m/s; the true value differs by multiples.
@@ -33,7 +33,7 @@ def read_radar_file(path: str | Path, field_map: RadarFieldMap | None = None) ->
     """
     path = Path(path)
     readers: dict[str, Callable[[], RadarPoints]] = {
-        ".pcd": lambda: radar_points(read_nuscenes_radar(path), field_map),
+        ".pcd": lambda: radar_points(read_radar_pcd(path), field_map),
         ".txt": lambda: read_astyx_radar(path),
         ".csv": lambda: read_csv_radar(path, field_map),
     }

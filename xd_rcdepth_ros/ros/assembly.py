@@ -15,9 +15,9 @@ from xd_rcdepth_ros.geometry import RadarPoints, RadarSweep, SensorFrame
 from xd_rcdepth_ros.recordings.messages import rectify
 from xd_rcdepth_ros.ros.accounting import Complaints, FrameLedger
 from xd_rcdepth_ros.ros.cameras import CameraBook
-from xd_rcdepth_ros.ros.configuration import NodeConfig
 from xd_rcdepth_ros.ros.conversions import frame_name, image_to_rgb
-from xd_rcdepth_ros.ros.sync_core import NS, Match, Sweep
+from xd_rcdepth_ros.ros.parameters.configuration import NodeConfig
+from xd_rcdepth_ros.ros.sync.core import NS, Match, Sweep
 from xd_rcdepth_ros.ros.transforms import SweepTransforms
 
 

@@ -11,7 +11,7 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 
 from xd_rcdepth_ros.ros.accounting import FrameTiming, LedgerState
 from xd_rcdepth_ros.ros.inputs import InputState
-from xd_rcdepth_ros.ros.sync_core import SyncCounts
+from xd_rcdepth_ros.ros.sync.core import SyncCounts
 
 OK, WARN, ERROR, STALE = (
     DiagnosticStatus.OK,

@@ -9,8 +9,8 @@ from typing import Any
 
 from xd_rcdepth_ros.inference import DepthEstimator
 from xd_rcdepth_ros.ros.assembly import Assembly
-from xd_rcdepth_ros.ros.configuration import NodeConfig
 from xd_rcdepth_ros.ros.outputs import Outputs, RateLimit
+from xd_rcdepth_ros.ros.parameters.configuration import NodeConfig
 from xd_rcdepth_ros.ros.worker import NewestWorker
 
 SALIENCY = ("~/saliency/image", "~/saliency/heatmap")

@@ -18,7 +18,6 @@ from std_msgs.msg import Header
 from xd_rcdepth_ros.geometry import DepthResult, RadarRaster, SensorFrame
 from xd_rcdepth_ros.inference import colorize_depth, draw_radar, overlay_heatmap
 from xd_rcdepth_ros.msg import DepthStatus
-from xd_rcdepth_ros.ros.configuration import NodeConfig
 from xd_rcdepth_ros.ros.conversions import (
     array_to_image,
     attribution_cloud,
@@ -26,6 +25,7 @@ from xd_rcdepth_ros.ros.conversions import (
     encode_depth,
     info_from_camera,
 )
+from xd_rcdepth_ros.ros.parameters.configuration import NodeConfig
 
 RELIABLE = QoSProfile(
     history=HistoryPolicy.KEEP_LAST, depth=5, reliability=ReliabilityPolicy.RELIABLE

@@ -19,13 +19,13 @@ from xd_rcdepth_ros.inference import DepthEstimator
 from xd_rcdepth_ros.ros.accounting import Complaints, FrameLedger, FrameTiming
 from xd_rcdepth_ros.ros.assembly import Assembly, FrameAssembler, FrameRefusedError, RadarMessage
 from xd_rcdepth_ros.ros.cameras import CameraBook
-from xd_rcdepth_ros.ros.configuration import NodeConfig
 from xd_rcdepth_ros.ros.explanations import Explanations
 from xd_rcdepth_ros.ros.outputs import Outputs
+from xd_rcdepth_ros.ros.parameters.configuration import NodeConfig
 from xd_rcdepth_ros.ros.radars import decode_radar
 from xd_rcdepth_ros.ros.status import depth_status
-from xd_rcdepth_ros.ros.sync_core import NS, Match, SyncCounts, SyncSettings
-from xd_rcdepth_ros.ros.sync_filter import SynchronizerFilter
+from xd_rcdepth_ros.ros.sync.core import NS, Match, SyncCounts, SyncSettings
+from xd_rcdepth_ros.ros.sync.filter import SynchronizerFilter
 from xd_rcdepth_ros.ros.transforms import SweepTransforms
 from xd_rcdepth_ros.ros.worker import NewestWorker
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from xd_rcdepth_ros.errors import GeometryError, MessageError
 from xd_rcdepth_ros.geometry import RadarPoints
 from xd_rcdepth_ros.recordings.pointcloud import RadarFieldMap, decode_cloud, radar_points
-from xd_rcdepth_ros.ros.configuration import RadarInput
 from xd_rcdepth_ros.ros.conversions import frame_name
+from xd_rcdepth_ros.ros.parameters.configuration import RadarInput
 
 
 def message_type(radar_type: str) -> type:

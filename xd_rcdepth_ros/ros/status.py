@@ -13,7 +13,7 @@ from xd_rcdepth_ros.msg import DepthStatus
 from xd_rcdepth_ros.ros.accounting import LedgerState
 from xd_rcdepth_ros.ros.assembly import Assembly
 from xd_rcdepth_ros.ros.conversions import ns_to_stamp
-from xd_rcdepth_ros.ros.sync_core import NS
+from xd_rcdepth_ros.ros.sync.core import NS
 
 
 def depth_status(

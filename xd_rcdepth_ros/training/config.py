@@ -18,7 +18,7 @@ from xd_rcdepth_ros.distillation import ConfidenceConfig, StudentObjective, Teac
 from xd_rcdepth_ros.errors import ConfigurationError
 from xd_rcdepth_ros.network.student import StudentConfig
 from xd_rcdepth_ros.network.teacher import TeacherConfig
-from xd_rcdepth_ros.recordings.supervision import SupervisionSettings
+from xd_rcdepth_ros.supervision.lidar_depth import SupervisionSettings
 from xd_rcdepth_ros.training.augmentation import AugmentationConfig
 
 ConfigT = TypeVar("ConfigT")

@@ -21,7 +21,7 @@ from xd_rcdepth_ros.errors import RecordingError, XDRCDepthError
 from xd_rcdepth_ros.geometry import NetworkGrid, SensorFrame
 from xd_rcdepth_ros.recordings.index import find_recordings
 from xd_rcdepth_ros.recordings.reader import Recording
-from xd_rcdepth_ros.recordings.supervision import DenseSupervision, supervise
+from xd_rcdepth_ros.supervision.lidar_depth import DenseSupervision, supervise
 from xd_rcdepth_ros.training.config import SourceConfig
 from xd_rcdepth_ros.training.kept import keep_array
 

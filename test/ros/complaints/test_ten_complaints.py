@@ -8,7 +8,6 @@ things behave when they go wrong again and again is tested in test/faults.
 from __future__ import annotations
 
 import ast
-import importlib.util
 import itertools
 import json
 import os
@@ -24,7 +23,6 @@ import pytest
 pytestmark = pytest.mark.ros
 NS = 1_000_000_000
 GUARD = Path(__file__).parent / "guard"
-RECORDINGS = Path(__file__).resolve().parents[2] / "recordings"
 
 
 def depth_array(message):
@@ -165,13 +163,12 @@ class TestOneNode:
 
 @pytest.fixture(scope="class")
 def bag(tmp_path_factory):
-    from xd_rcdepth_ros.recordings.nuscenes import convert_nuscenes
+    from nuscenes_fixtures import make_nuscenes
 
-    spec = importlib.util.spec_from_file_location("trees", RECORDINGS / "conftest.py")
-    trees = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(trees)
+    from xd_rcdepth_ros.datasets.nuscenes import convert_nuscenes
+
     folder = tmp_path_factory.mktemp("replay")
-    trees.make_nuscenes(folder / "nuscenes", seconds=1.5)
+    make_nuscenes(folder / "nuscenes", seconds=1.5)
     (path,) = convert_nuscenes(folder / "nuscenes", folder / "bags")
     return path
 

@@ -1,0 +1,273 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The camera drives: known cases by hand, and what must hold for every order of messages."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sync_recorder import MS, SyncRecorder
+
+from xd_rcdepth_ros.ros.sync.synchronizer import CameraSynchronizer, SyncSettings
+
+
+class Recorder(SyncRecorder):
+    """A camera-driven synchroniser."""
+
+    def __init__(self, radars=("front",), **options):
+        defaults = {"window_s": 0.1, "max_wait_s": 0.05}
+        super().__init__(CameraSynchronizer, radars, defaults | options)
+
+
+def test_newest_sweep_in_the_window_goes_with_the_image():
+    r = Recorder()
+    for stamp in (900, 960, 1020):
+        r.radar(stamp)
+    r.image(1000)
+    assert r.pairs == [(1000, ("front 1020",))]  # later than the image, inside the window
+    r.image(1130)  # 110 ms after the newest sweep: waits
+    assert len(r.pairs) == 1 and r.sync.pending == 1
+    r.radar(1095)
+    assert r.pairs[1] == (1130, ("front 1095",))
+
+
+def test_history_gives_older_sweeps_newest_first():
+    r = Recorder(sweeps=3)
+    for stamp in (700, 800, 880, 960):
+        r.radar(stamp)
+    r.image(1000)
+    assert r.pairs == [(1000, ("front 960", "front 880", "front 800"))]
+
+
+def test_history_does_not_reach_across_a_gap():
+    r = Recorder(sweeps=3)
+    for stamp in (500, 960):  # 460 ms between them, three windows are 300 ms
+        r.radar(stamp)
+    r.image(1000)
+    assert r.pairs == [(1000, ("front 960",))]
+
+
+def test_waits_for_late_radar_no_longer_than_stated():
+    r = Recorder()
+    r.image(1000)
+    r.pass_time(49)
+    assert r.pairs == []
+    r.pass_time(2)
+    assert r.pairs == [(1000, ())]
+    assert r.matches[0].missing == ("front",)
+
+
+def test_an_image_that_need_not_wait_takes_the_older_ones_along():
+    r = Recorder()
+    r.image(1000)
+    r.image(1110)
+    r.radar(1150)  # fits the second only
+    assert r.pairs == [(1000, ()), (1110, ("front 1150",))]
+
+
+def test_without_radars_every_image_leaves_at_once():
+    r = Recorder(radars=())
+    r.image(1000)
+    assert r.pairs == [(1000, ())] and r.matches[0].missing == ()
+
+
+@pytest.mark.parametrize(
+    ("policy", "sweep_ms", "pairs", "held", "drops"),
+    [
+        ("image_only", 700, [(1000, ())], (), []),
+        ("hold", 700, [(1000, ("front 700",))], ("front",), []),
+        ("hold", 400, [(1000, ())], (), []),  # older than hold_s
+        ("skip", 700, [], (), [(1000, "no_radar")]),
+    ],
+)
+def test_policy_without_radar(policy, sweep_ms, pairs, held, drops):
+    r = Recorder(on_missing_radar=policy, hold_s=0.5)
+    r.radar(sweep_ms)
+    r.image(1000)
+    r.pass_time(60)
+    assert (r.pairs, r.drops) == (pairs, drops)
+    if pairs:
+        assert r.matches[0].held == held
+
+
+def test_one_radar_of_two_is_enough_after_the_wait():
+    r = Recorder(radars=("front", "left"), on_missing_radar="skip")
+    r.radar(990, "left")
+    r.image(1000)
+    assert r.pairs == []
+    r.pass_time(60)
+    assert r.pairs == [(1000, ("left 990",))]
+    assert r.matches[0].missing == ("front",)
+
+
+def test_duplicates_and_reordered_images_are_counted():
+    r = Recorder(radars=())
+    for stamp in (1000, 1000, 1100, 1050, 1200):
+        r.image(stamp)
+    assert [stamp for stamp, _ in r.pairs] == [1000, 1100, 1200]
+    assert r.drops == [(1000, "duplicate"), (1050, "out_of_order")]
+
+
+def test_time_jump_drops_what_waits_and_starts_anew():
+    r = Recorder()
+    r.radar(5000)
+    r.image(5200)  # waits
+    r.radar(100)
+    assert (r.drops, r.resets) == ([(5200, "time_reset")], 1)
+    r.image(150)
+    assert r.pairs == [(150, ("front 100",))]
+    counts = r.sync.counts()
+    assert counts.resets == 1 and counts.sweeps_unused["front", "time_reset"] == 1
+
+
+def test_three_loops_of_a_recording_give_equal_numbers_of_pairs():
+    """Rates and window where a full-set synchroniser loses most pairs of the second loop."""
+    r = Recorder(window_s=0.02)
+    complete = r.play_three_loops()
+    assert complete[0] == 86  # 3 of 7 image stamps lie within 20 ms of a radar stamp
+    assert max(complete) - min(complete) <= 1
+
+
+def test_a_stamp_from_the_future_costs_one_reset():
+    r = Recorder(radars=())
+    for stamp in (1000, 1100, 99_000_000, 1200, 1300):
+        r.image(stamp)
+    assert [stamp for stamp, _ in r.pairs] == [1000, 1100, 99_000_000, 1200, 1300]
+    assert r.resets == 1
+
+
+def test_more_waiting_images_than_allowed_push_the_oldest_out():
+    r = Recorder(max_pending=2)
+    for stamp in (1000, 1100, 1200):
+        r.image(stamp)
+    assert r.pairs == [(1000, ())] and r.sync.pending == 2
+
+
+def test_callbacks_run_without_the_lock():
+    """A callback that asks the synchroniser from another thread must not deadlock."""
+    answers = []
+
+    def ask(match):
+        thread = threading.Thread(target=lambda: answers.append(sync.pending), daemon=True)
+        thread.start()
+        thread.join(5)
+
+    sync = CameraSynchronizer((), SyncSettings(), ask)
+    sync.add_image(1, "image", 0.0)
+    assert answers == [0]
+
+
+def test_an_exception_in_the_callback_costs_one_frame():
+    seen = []
+
+    def fail_first(match):
+        seen.append(match.stamp_ns)
+        if len(seen) == 1:
+            raise RuntimeError("first")
+
+    sync = CameraSynchronizer((), SyncSettings(), fail_first)
+    with pytest.raises(RuntimeError, match="first"):
+        sync.add_image(1, "image", 0.0)
+    sync.add_image(2, "image", 0.0)
+    assert seen == [1, 2]
+
+
+def test_settings_hold_from_the_next_message():
+    r = Recorder(max_wait_s=0.0, window_s=0.01)
+    r.radar(950)
+    r.image(1000)
+    r.sync.settings = SyncSettings(window_s=0.2, max_wait_s=0.0)
+    r.image(1040)
+    assert r.pairs == [(1000, ()), (1040, ("front 950",))]
+
+
+EVENTS = st.lists(
+    st.one_of(
+        st.tuples(st.just("image"), st.integers(0, 3000)),
+        st.tuples(st.sampled_from(["front", "left"]), st.integers(0, 3000)),
+        st.tuples(st.just("time"), st.integers(1, 100)),
+        st.tuples(st.just("clear"), st.just(0)),
+    ),
+    max_size=60,
+)
+
+
+def play(events, r):
+    for kind, value in events:
+        if kind == "image":
+            r.image(value)
+        elif kind == "time":
+            r.pass_time(value)
+        elif kind == "clear":
+            r.sync.clear("deactivated")
+        else:
+            r.radar(value, kind)
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    events=EVENTS,
+    policy=st.sampled_from(["image_only", "hold", "skip"]),
+    sweeps=st.integers(1, 3),
+    window_s=st.sampled_from([0.02, 0.1, 0.4]),
+)
+def test_every_message_is_accounted_for(events, policy, sweeps, window_s):
+    r = Recorder(("front", "left"), on_missing_radar=policy, sweeps=sweeps, window_s=window_s)
+    play(events, r)
+    counts = r.sync.counts()
+    assert counts.images_in == sum(kind == "image" for kind, _ in events)
+    assert counts.images_in == len(r.matches) + len(r.drops) + r.sync.pending
+    assert counts.matched == len(r.matches) and sum(counts.dropped.values()) == len(r.drops)
+    held = r.sync.held_sweeps()
+    for radar in ("front", "left"):
+        unused = sum(n for (name, _), n in counts.sweeps_unused.items() if name == radar)
+        assert counts.sweeps_in[radar] == counts.sweeps_used[radar] + unused + held[radar]
+
+
+@settings(deadline=None, max_examples=300)
+@given(events=EVENTS, sweeps=st.integers(1, 3))
+def test_every_match_keeps_its_promises(events, sweeps):
+    r = Recorder(("front", "left"), sweeps=sweeps)
+    arrived: dict[str, set[int]] = {"front": set(), "left": set()}
+    last_ms, resets = -1, 0
+    for event in events:
+        before = len(r.matches)
+        if event[0] in arrived:
+            arrived[event[0]].add(event[1])
+        play([event], r)
+        if r.resets > resets or event[0] == "clear":
+            last_ms, resets = -1, r.resets
+        for match in r.matches[before:]:
+            stamp_ms = match.stamp_ns // MS
+            assert stamp_ms > last_ms  # in order, none twice
+            last_ms = stamp_ms
+            stamps = [sweep.stamp_ns for sweep in match.sweeps]
+            assert stamps == sorted(stamps, reverse=True)
+            for radar in ("front", "left"):
+                own = [s.stamp_ns // MS for s in match.sweeps if s.radar == radar]
+                assert len(own) <= sweeps and set(own) <= arrived[radar]
+                assert (radar in match.missing) == (not own)
+                if own:
+                    assert abs(own[0] - stamp_ms) <= 100
+        # No image waits longer than stated once the clock was asked.
+        if event[0] == "time" and event[1] > 50:
+            assert r.sync.pending == 0
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    radar=st.lists(st.integers(0, 2000), min_size=1, max_size=30, unique=True).map(sorted),
+    image_ms=st.integers(0, 2000),
+)
+def test_the_newest_fitting_sweep_is_chosen(radar, image_ms):
+    r = Recorder(time_jump_s=10.0)
+    for stamp in radar:
+        r.radar(stamp)
+    r.image(image_ms)
+    r.pass_time(60)
+    # A second is remembered at least; an image that is later than that gets nothing.
+    fitting = [s for s in radar if abs(s - image_ms) <= 100 and s >= radar[-1] - 1000]
+    expected = (f"front {fitting[-1]}",) if fitting else ()
+    assert r.pairs == [(image_ms, expected)]

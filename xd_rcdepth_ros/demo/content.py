@@ -1,0 +1,302 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From recorded outputs to what the report says: scores every frame and draws the pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xd_rcdepth_ros.demo import pictures
+from xd_rcdepth_ros.demo.charts import Series
+from xd_rcdepth_ros.demo.drives import Leg
+from xd_rcdepth_ros.demo.figures import (
+    CAP_M,
+    FrameFigures,
+    Traffic,
+    protocol_for,
+    score_frame,
+)
+from xd_rcdepth_ros.demo.outputs import Answer, read_answers
+from xd_rcdepth_ros.demo.pictures import Panel
+from xd_rcdepth_ros.demo.report import PreviewFrame, ReportContent, Still
+from xd_rcdepth_ros.errors import RecordingError
+from xd_rcdepth_ros.evaluation.row_baseline import RowBaseline, fit_row_baseline
+from xd_rcdepth_ros.geometry import SensorFrame
+from xd_rcdepth_ros.inference import DepthEstimator, colorize_depth
+from xd_rcdepth_ros.recordings.reader import Recording
+
+STILLS = 3
+_PREVIEW_WIDTH, _PREVIEW_QUALITY = 640, 78
+_FITTED_FRAMES = 10
+_BLUE, _GREY = "#2463c9", "#9aa5b1"
+
+
+@dataclass(frozen=True)
+class Replay:
+    """One leg after its replay.
+
+    Attributes:
+        leg: What was replayed.
+        outputs: Bag of what the depth node published.
+        traffic: When what went over DDS.
+    """
+
+    leg: Leg
+    outputs: Path
+    traffic: Traffic
+
+
+@dataclass
+class Story:
+    """What was seen while going through the frames."""
+
+    frames: list[FrameFigures] = field(default_factory=list)
+    preview: list[PreviewFrame] = field(default_factory=list)
+    stills: list[Still] = field(default_factory=list)
+    latencies_ms: list[float | None] = field(default_factory=list)
+    stages_ms: dict[str, list[float]] = field(default_factory=dict)
+
+    def stage_medians_ms(self) -> dict[str, float]:
+        """Return the usual time of each stage inside the node, milliseconds."""
+        return {stage: float(np.median(times)) for stage, times in self.stages_ms.items()}
+
+
+def recorded_frames(leg: Leg, every: int = 1) -> Iterator[SensorFrame]:
+    """Yield the frames of a leg that were replayed, or every n-th of them."""
+    with Recording(leg.bag) as recording:
+        for number in range(0, len(leg.stamps_ns), every):
+            yield recording.frame(number)
+
+
+def baseline_for(estimator: DepthEstimator, legs: Sequence[Leg]) -> RowBaseline:
+    """Return the row baseline, laid onto the drive's camera where it fits best."""
+    total = sum(len(leg.stamps_ns) for leg in legs)
+    every = max(1, total // _FITTED_FRAMES)
+    truths: list[NDArray[np.float32]] = []
+    camera = None
+    for leg in legs:
+        for frame in recorded_frames(leg, every):
+            camera = camera or frame.camera
+            if frame.camera.height == camera.height:
+                truths.append(protocol_for(frame).ground_truth(frame))
+    if camera is None:
+        raise RecordingError("the drive has no frame.")
+    medians = estimator.info.header.row_median_depth_m
+    return fit_row_baseline(medians, estimator.grid(camera), camera, truths, CAP_M)
+
+
+def tell_story(
+    replays: Sequence[Replay],
+    baseline: RowBaseline,
+    progress: Callable[[float, float], None] = lambda done, total: None,
+) -> Story:
+    """Score the frames and draw the pictures.
+
+    Args:
+        replays: The legs, in order.
+        baseline: What to compare with.
+        progress: Called with frames done and frames in all.
+    """
+    story = Story()
+    total = sum(len(replay.leg.stamps_ns) for replay in replays)
+    done = 0
+    for replay in replays:
+        answers = read_answers(replay.outputs)
+        chosen = _still_stamps(answers, -(-STILLS // len(replays)))
+        latencies = replay.traffic.latencies_ms()
+        start_ns = replay.leg.stamps_ns[0]
+        for frame in recorded_frames(replay.leg):
+            answer = answers.get(frame.stamp_ns)
+            if answer is not None:
+                latency = latencies.get(frame.stamp_ns)
+                _tell_frame(story, frame, answer, baseline, latency, start_ns, chosen)
+            done += 1
+            progress(done, total)
+    story.stills = story.stills[:STILLS]
+    return story
+
+
+def _still_stamps(answers: Mapping[int, Answer], count: int) -> set[int]:
+    """Return the stamps of the frames to show in all views: spread, with saliency if possible."""
+    stamps = [s for s, a in answers.items() if a.saliency is not None] or list(answers)
+    # The middles of equal stretches: neither the very first frame nor the very last.
+    places = [int((i + 0.5) * len(stamps) / count) for i in range(count)]
+    return {stamps[place] for place in places} if stamps else set()
+
+
+def _tell_frame(
+    story: Story,
+    frame: SensorFrame,
+    answer: Answer,
+    baseline: RowBaseline,
+    latency_ms: float | None,
+    start_ns: int,
+    chosen: set[int],
+) -> None:
+    truth_m = protocol_for(frame).ground_truth(frame)
+    figures, depth_m = score_frame(frame, answer, truth_m, baseline)
+    story.frames.append(figures)
+    story.latencies_ms.append(latency_ms)
+    for stage, time_ms in answer.stage_ms.items():
+        story.stages_ms.setdefault(stage, []).append(time_ms)
+    camera, depth = pictures.camera_picture(frame), colorize_depth(depth_m, CAP_M)
+    seconds = (frame.stamp_ns - start_ns) / 1e9
+    caption = f"{seconds:.2f} s"
+    if latency_ms is not None:
+        caption += f", {latency_ms:.0f} ms"
+    if figures.mae_m is not None:
+        caption += f", MAE {figures.mae_m:.2f} m"
+    story.preview.append(PreviewFrame(_small(camera), _small(depth), caption))
+    if frame.stamp_ns in chosen:
+        panels = _panels(frame, answer, camera, depth, depth_m, truth_m)
+        story.stills.append(Still(f"frame_{len(story.frames):04d}", panels))
+
+
+def _small(image: pictures.RGBImage) -> bytes:
+    return pictures.jpeg(pictures.fit_width(image, _PREVIEW_WIDTH), _PREVIEW_QUALITY)
+
+
+def _panels(
+    frame: SensorFrame,
+    answer: Answer,
+    camera: pictures.RGBImage,
+    depth: pictures.RGBImage,
+    depth_m: NDArray[np.float32],
+    truth_m: NDArray[np.float32],
+) -> list[Panel]:
+    count = len(frame.radar_raster().pixels)
+    source = "the exact depth" if frame.depth_m is not None else "the lidar"
+    panels = [
+        Panel("Camera and radar", f"{count} radar returns fall into this image.", camera),
+        Panel("Depth", "What the depth node published for it, in metres.", depth),
+    ]
+    if answer.saliency is not None:
+        text = "Grad-CAM of the mean depth: where the network looked; red counts most."
+        panels.append(Panel("Saliency", text, answer.saliency))
+    error = pictures.error_picture(frame.image, depth_m, truth_m, CAP_M)
+    text = f"Distance to {source}, where that is known and nearer than {CAP_M:g} m."
+    panels.append(Panel("Error", text, error))
+    return panels
+
+
+def compose(story: Story, summary: Mapping[str, Any], period_s: float, title: str) -> ReportContent:
+    """Put the story and the figures into words.
+
+    Args:
+        story: Frames, scores and pictures.
+        summary: Figures of ``figures.summarize``, with the details of ``cli/demo.py``.
+        period_s: Time between two images of the drive, seconds.
+        title: Headline.
+
+    Raises:
+        RecordingError: Not one image was answered.
+    """
+    if not story.preview:
+        raise RecordingError("the depth node answered none of the drive's images; see launch.log.")
+    drive = summary["drive"]["text"]
+    rate, fps = summary["play_rate"], summary["fps"]
+    speed = "in real time" if rate == 1.0 else f"at {rate:g} of real time"
+    lead = (
+        f"{drive[0].upper()}{drive[1:]} was replayed {speed}: player, depth node and recorder are "
+        f"processes of their own that talk over Fast DDS. {summary['frames_out']} of "
+        f"{summary['frames_in']} images were answered with a dense depth map, in metres."
+    )
+    truth = summary["truth"]
+    latency = summary["latency_ms"]
+    frame_ms = summary["benchmark"]["frame_ms"]
+    pace = (
+        "This machine holds real time, so the drive ran at its own speed."
+        if rate == 1.0
+        else f"A frame takes the model {frame_ms:.0f} ms on this machine, too long for the drive's "
+        "own speed; the replay runs at the speed that was measured to hold beforehand."
+    )
+    waiting_ms = summary["stages_ms"].get("transforms", 0.0)
+    waiting = (
+        f" About {waiting_ms:.0f} ms of it is waiting for the car's next pose, which the slow "
+        "replay delivers late."
+        if rate < 1.0 and waiting_ms > 10
+        else ""
+    )
+    figures = [
+        (
+            "Frames answered",
+            f"{summary['frames_out']} of {summary['frames_in']}",
+            "Images in the drive, and depth images received for them.",
+        ),
+        ("Mean absolute error", metres(summary["mae_m"]), f"Against {truth}, up to {CAP_M:g} m."),
+        (
+            "Plain baseline",
+            metres(summary["mae_baseline_m"]),
+            "The training data's median depth of each image row, laid where it fits this drive "
+            "best. A model that has learnt something stays below.",
+        ),
+        (
+            "Latency",
+            f"{_number(latency['p50'], 0)} ms",
+            "Half the depth images came within this time after their image was published; 95 % "
+            f"within {_number(latency['p95'], 0)} ms. Wall clock, across processes.{waiting}",
+        ),
+        ("Play rate", f"{rate:g} x", pace),
+        ("Depth images a second", f"{fps:.1f}", "As they arrived at the recorder, wall clock."),
+    ]
+    model = summary["model"]
+    details = [
+        ("Model", f"{model['model']}, {model['architecture']}, sha256 {model['sha256'][:12]}"),
+        ("Weights", f"{model['parameters'] / 1e6:.2f} million; licence: {model['licence']}"),
+        ("Trained on", summary["training_data"]),
+        ("Computed on", f"{model['device']}, {model['backend']}, {model['precision']}"),
+        ("Machine", summary["machine"]),
+        (
+            "Processes",
+            ", ".join(f"{p['name']} (pid {p['pid']})" for p in summary["processes"]),
+        ),
+        ("Latency", f"from {latency['from']} to {latency['to']}"),
+        (
+            "Stages (median)",
+            ", ".join(f"{name} {time_ms:.0f} ms" for name, time_ms in summary["stages_ms"].items()),
+        ),
+        ("Error", summary["protocol"]),
+        ("Saliency", f"{summary['saliency_maps']} maps were computed beside the depth"),
+        ("Files", "report.json, frames/*.png, outputs (rosbag2 of all that was published)"),
+    ]
+    charts = [
+        (
+            "Latency of each depth image",
+            "ms",
+            [Series("publish to receive", story.latencies_ms, _BLUE)],
+        ),
+        (
+            f"Mean absolute error up to {CAP_M:g} m",
+            "m",
+            [
+                Series("model", [f.mae_m for f in story.frames], _BLUE),
+                Series("row median baseline", [f.mae_baseline_m for f in story.frames], _GREY),
+            ],
+        ),
+    ]
+    return ReportContent(
+        title=title,
+        lead=lead,
+        preview=story.preview,
+        period_ms=1000 * period_s,
+        stills=story.stills,
+        stills_text="What went in, what came out, where the network looked, and how far off it "
+        f"is from {truth}.",
+        figures=figures,
+        charts=charts,
+        details=details,
+    )
+
+
+def metres(value: float | None) -> str:
+    """Return a length for people."""
+    return "unknown" if value is None else f"{value:.2f} m"
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"

@@ -1,9 +1,0 @@
-# SPDX-License-Identifier: Apache-2.0
-"""Simulated drives with exact depth: procedural roads, cast by one ray caster for all sensors."""
-
-from xd_rcdepth_ros.recordings.simulation.bag import write_bag
-from xd_rcdepth_ros.recordings.simulation.drive import Drive, DriveSettings
-from xd_rcdepth_ros.recordings.simulation.layouts import write_astyx, write_zju
-from xd_rcdepth_ros.recordings.simulation.nuscenes_layout import write_nuscenes
-
-__all__ = ["Drive", "DriveSettings", "write_astyx", "write_bag", "write_nuscenes", "write_zju"]
