@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 # Own domain, this machine only; set before rclpy is imported. Workers must not hear one another.
-os.environ["ROS_DOMAIN_ID"] = str(40 + os.getpid() % 10)
+os.environ["ROS_DOMAIN_ID"] = str(1 + os.getpid() % 100)
 os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 REPOSITORY = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
