@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every geometric change moves everything: image, intrinsics, radar, lidar and depth together."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from scipy.spatial.transform import Rotation
 
 from xd_rcdepth_ros.errors import GeometryError
-from xd_rcdepth_ros.geometry import NetworkGrid, PinholeCamera
+from xd_rcdepth_ros.geometry import NetworkGrid, PinholeCamera, RigidTransform
 
 shares_frame = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 
@@ -22,6 +25,19 @@ def test_flip_is_the_mirror_of_everything(frame):
     np.testing.assert_allclose(flipped.lidar_depth(), frame.lidar_depth()[:, ::-1], atol=1e-4)
     np.testing.assert_array_equal(flipped.depth_m, frame.depth_m[:, ::-1])
     np.testing.assert_array_equal(flipped.image, frame.image[:, ::-1])
+
+
+@shares_frame
+@given(angles=st.tuples(*[st.floats(-180, 180)] * 3))
+def test_flip_mirrors_the_velocity_of_a_radar_mounted_anyhow(frame, angles):
+    rotation = Rotation.from_euler("xyz", angles, degrees=True).as_matrix()
+    sweep = frame.radar[0]
+    turned = replace(sweep, camera_from_radar=RigidTransform(rotation, np.zeros(3)))
+    before = turned.velocity_along_camera_mps()
+    assert np.abs(before).max() > 1
+    np.testing.assert_allclose(
+        turned.flip().velocity_along_camera_mps(), before * [1, -1], atol=1e-4
+    )
 
 
 def test_flipping_twice_gives_the_frame_back(frame):

@@ -2,6 +2,7 @@
 """The rasteriser: known pixels, nearest wins, bad points left out; an oracle in plain loops."""
 
 import numpy as np
+import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -29,6 +30,42 @@ def test_known_pixel_and_channels():
     np.testing.assert_array_equal(raster.pixels, [[8, 4]])
     np.testing.assert_allclose(raster.channels[:, 4, 8], [10, 7, -3, 0.5])
     assert np.count_nonzero(raster.channels) == 4
+
+
+def mounted(roll_deg, yaw_deg):
+    """Return a radar's rotation in the body's axes (x forward, y left, z up)."""
+    roll, yaw = np.deg2rad([roll_deg, yaw_deg])
+    about_x = [[1, 0, 0], [0, np.cos(roll), -np.sin(roll)], [0, np.sin(roll), np.cos(roll)]]
+    about_z = [[np.cos(yaw), -np.sin(yaw), 0], [np.sin(yaw), np.cos(yaw), 0], [0, 0, 1]]
+    return np.array(about_z) @ np.array(about_x)
+
+
+@pytest.mark.parametrize(
+    ("roll", "yaw"), [(180, 0), (0, 180), (0, 55), (180, -55)], ids=lambda v: str(v)
+)
+def test_a_radars_mounting_does_not_change_the_raster(roll, yaw):
+    """radar_mounting_velocity: upside down, backwards, at a corner: the same world, the raster."""
+    rng = np.random.default_rng(3)
+    position = rng.uniform([5, -8, -2], [60, 8, 2], (40, 3))
+    velocity = np.column_stack([rng.uniform(-9, 9, (40, 2)), np.zeros(40)])
+    upright = rasterize_radar([sweep(position, np.arange(40), velocity[:, :2])], CAMERA)
+    rotation = mounted(roll, yaw)
+    points = RadarPoints.from_arrays(
+        position @ rotation, np.arange(40), (velocity @ rotation)[:, :2]
+    )
+    pose = RigidTransform(FORWARD.rotation @ rotation, np.zeros(3))
+    turned = rasterize_radar([RadarSweep(points, pose)], CAMERA)
+    assert len(upright.pixels) > 20
+    np.testing.assert_allclose(turned.channels, upright.channels, atol=1e-4)
+
+
+def test_velocity_is_drawn_along_the_cameras_axes():
+    # A radar that looks left (yaw 90) sees something 10 m ahead of the camera on its right (y =
+    # -10) that comes along its -y: away from the camera, 3 m/s; and along its x: 2 m/s to the left.
+    pose = RigidTransform(FORWARD.rotation @ mounted(0, 90), np.zeros(3))
+    points = RadarPoints.from_arrays([[0, -10, 0]], [1.0], [[2.0, -3.0]])
+    raster = rasterize_radar([RadarSweep(points, pose)], CAMERA)
+    np.testing.assert_allclose(raster.channels[:, 5, 10], [10, 1, 3, 2], atol=1e-6)
 
 
 def test_nearest_return_wins_whatever_the_order():

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from xd_rcdepth_ros.geometry.camera import PinholeCamera
 from xd_rcdepth_ros.geometry.sweeps import RadarSweep
 
-# Order of the network's radar input: metres, dBsm, m/s, m/s (velocities in the radar's frame).
+# Order of the network's radar input: metres, dBsm, m/s, m/s; vx is the velocity along the camera's
+# optical axis, vy the one to the camera's left, so that no radar's mounting changes the raster.
 RADAR_CHANNELS = ("depth", "rcs", "vx", "vy")
 
 
@@ -21,7 +22,8 @@ class RadarRaster:
     """Radar returns on the pixel grid.
 
     Attributes:
-        channels: (4, H, W) float32: depth (m), RCS (dBsm), vx, vy (m/s); 0 where there is none.
+        channels: (4, H, W) float32: depth (m), RCS (dBsm), vx, vy (m/s, forward and left of the
+            camera); 0 where there is none.
         pixels: (M, 2) int64 (u, v) of each return that falls into the image, also hidden ones.
         depth_m: (M,) float32 depth of those returns.
         source: (M, 2) int64 (sweep index, point index) of those returns.
@@ -73,6 +75,8 @@ def rasterize_radar(
     """Draw radar sweeps onto the camera's pixel grid, one pixel a return, nearest wins.
 
     The four channels and their raw, un-normalised values follow LiRCDepth's published input.
+    Velocities are turned into the camera's axes, as positions are: where a radar looks, or which
+    side of it is up, makes no difference.
 
     Args:
         sweeps: Sweeps with their transform into the camera's frame at the image's stamp.
@@ -89,7 +93,8 @@ def rasterize_radar(
         in_camera = sweep.camera_from_radar.apply(points.position_m[usable])
         pixels, depth, inside = _into_image(camera, in_camera, min_depth_m)
         index = usable[inside]
-        values = np.column_stack([depth, points.rcs_dbsm[index], points.velocity_mps[index]])
+        velocity = sweep.velocity_along_camera_mps()[index]
+        values = np.column_stack([depth, points.rcs_dbsm[index], velocity])
         source = np.column_stack([np.full(len(index), number), index])
         parts.append((pixels, values.astype(np.float32), source))
     pixels = np.concatenate([p[0] for p in parts]) if parts else np.zeros((0, 2), np.int64)

@@ -46,6 +46,17 @@ class RadarSweep:
     name: str = "front"
     ego_motion: bool = False
 
+    def velocity_along_camera_mps(self) -> NDArray[np.float32]:
+        """Return each return's velocity (N, 2), m/s, along the camera's forward and left axes.
+
+        Radars measure in their own plane, so the velocity out of it is taken as 0. Forward is the
+        optical axis (camera z), left is camera -x.
+        """
+        forward, left = self.camera_from_radar.rotation[2], -self.camera_from_radar.rotation[0]
+        axes = np.stack([forward[:2], left[:2]])
+        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite stays so
+            return np.asarray(self.points.velocity_mps @ axes.T, np.float32)
+
     def flip(self) -> RadarSweep:
         """Return the sweep of the world mirrored left to right."""
         transform = _mirrored_transform(self.camera_from_radar)

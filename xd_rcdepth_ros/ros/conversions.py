@@ -164,8 +164,8 @@ def attribution_cloud(
 
     Returns:
         Fields x, y, z: metres, in the camera's optical frame at the image's stamp; rcs: dBsm; vx,
-        vy: m/s along the axes of the return's own radar; share. Every return of every sweep is in
-        it, in their order, also those that the network never saw.
+        vy: m/s, forward and left of the camera; share. Every return of every sweep is in it, in
+        their order, also those that the network never saw.
     """
     count = sum(len(sweep.points) for sweep in sweeps)
     values = np.zeros((count, 7), np.float32)
@@ -174,7 +174,8 @@ def attribution_cloud(
         points, part = sweep.points, values[start : start + len(sweep.points)]
         with np.errstate(over="ignore", invalid="ignore"):  # what is not finite stays so
             part[:, :3] = sweep.camera_from_radar.apply(points.position_m)
-        part[:, 3], part[:, 4:6], part[:, 6] = points.rcs_dbsm, points.velocity_mps, share
+        velocity = sweep.velocity_along_camera_mps()
+        part[:, 3], part[:, 4:6], part[:, 6] = points.rcs_dbsm, velocity, share
         start += len(points)
     names = ("x", "y", "z", "rcs", "vx", "vy", "share")
     return _float_cloud(header, **dict(zip(names, values.T, strict=True)))
