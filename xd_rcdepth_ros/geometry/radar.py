@@ -22,8 +22,8 @@ class RadarPoints:
     Attributes:
         position_m: (N, 3) float32, metres.
         rcs_dbsm: (N,) float32, radar cross section, or another measure of strength in dB.
-        velocity_mps: (N, 2) float32, measured velocity (vx, vy) relative to the moving sensor, along
-            its own x and y. A sensor that measures only range rate gives range rate times the
+        velocity_mps: (N, 2) float32, measured velocity (vx, vy) relative to the moving sensor,
+            along its own x and y. A sensor that measures only range rate gives range rate times the
             direction (cos, sin).
         velocity_compensated_mps: (N, 2) float32, the same after taking out the sensor's own
             motion; NaN where not known.
