@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Draw what several models see in the same frames of recordings: camera, models, lidar.
 
-    python experiments/depth_pictures.py docs/images/unlabelled.jpg \
+python experiments/depth_pictures.py docs/images/unlabelled.jpg \
         "lidar of 35 frames=out/unlabelled/direct-0/student.safetensors" \
         "... and the teacher's word on 299=out/unlabelled/both-0/student.safetensors" \
         "lidar of all 334 frames=out/unlabelled/direct_all_lidar-0/student.safetensors" \

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Average the models of runs, write the figures into the header, and put it among the shipped ones.
 
-    python experiments/shipped/publish.py out/shipped/{joined,dense,student}/student.safetensors \
+python experiments/shipped/publish.py out/shipped/{joined,dense,student}/student.safetensors \
         --out models/student.safetensors
 """
 

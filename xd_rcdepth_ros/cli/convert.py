@@ -83,7 +83,7 @@ def nuscenes(
     jobs: Jobs = 0,
     json_file: JsonFile = None,
 ) -> None:
-    """nuScenes v1.0 (mini, trainval, test, or any data in its schema): one bag a scene."""
+    """Convert nuScenes v1.0 (mini, trainval, test, or any data in its schema): one bag a scene."""
     own_filter = RadarFilter(
         numbers(dynamic_properties, "--dynamic-properties"),
         numbers(invalid_states, "--invalid-states"),
@@ -112,7 +112,7 @@ def astyx(
     jobs: Jobs = 0,
     json_file: JsonFile = None,
 ) -> None:
-    """Astyx HiRes2019, original or reduced: one bag a split and calibration."""
+    """Convert Astyx HiRes2019, original or reduced: one bag a split and calibration."""
     run(plan_astyx(source, split=split), out, storage, jobs, check, json_file)
 
 
@@ -129,7 +129,7 @@ def zju(
     jobs: Jobs = 0,
     json_file: JsonFile = None,
 ) -> None:
-    """ZJU-4DRadarCam: one bag for every 1000 frames of a split."""
+    """Convert ZJU-4DRadarCam: one bag for every 1000 frames of a split."""
     run(plan_zju(source, split=split, dense=dense), out, storage, jobs, check, json_file)
 
 

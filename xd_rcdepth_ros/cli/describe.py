@@ -29,7 +29,8 @@ def count_gmac(model: nn.Module, height: int = HEIGHT, width: int = WIDTH) -> fl
     inputs = [torch.zeros(1, channels, height, width, device="meta") for channels in (3, 4)]
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         model(*inputs)
-    return counter.get_total_flops() / 2e9  # one multiply-accumulate counts as two operations
+    operations: int = counter.get_total_flops()
+    return operations / 2e9  # one multiply-accumulate counts as two operations
 
 
 def describe_architecture(model: nn.Module) -> dict[str, Any]:

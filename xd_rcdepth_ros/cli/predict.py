@@ -92,7 +92,8 @@ def depth_to_png(depth_m: NDArray[np.floating]) -> NDArray[np.uint16]:
     """Return depth (H, W), metres, as PNG values: 256 a metre, 0 where there is none."""
     with np.errstate(invalid="ignore"):
         scaled = np.round(np.clip(depth_m, 0, PNG_MAX_DEPTH_M) * PNG_UNITS_PER_METRE)
-    return np.nan_to_num(scaled).astype(np.uint16)
+    values: NDArray[np.uint16] = np.nan_to_num(scaled).astype(np.uint16)
+    return values
 
 
 def write_results(

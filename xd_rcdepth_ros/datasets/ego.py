@@ -48,4 +48,4 @@ def _rotation_vector(rotation: NDArray[np.float64]) -> NDArray[np.float64]:
     if sine < 1e-12:
         return np.zeros(3)
     angle = np.arctan2(sine, (np.trace(rotation) - 1) / 2)
-    return antisymmetric * (angle / (2 * sine))
+    return np.asarray(antisymmetric * (angle / (2 * sine)), np.float64)

@@ -75,7 +75,9 @@ def error_picture(
 def error_levels(error_m: NDArray[np.floating]) -> NDArray[np.uint8]:
     """Return the place of absolute errors (metres) on the colour scale, 20 (none) to 255."""
     share = np.clip(error_m / MAX_ERROR_M, 0, 1)
-    return (20 + 235 * share).astype(np.uint8)  # turbo's darkest blues look black
+    # The colour scale begins at 20: turbo's darkest blues look black.
+    level: NDArray[np.uint8] = (20 + 235 * share).astype(np.uint8)
+    return level
 
 
 def depth_scale(width: int = 512, height: int = 16) -> tuple[RGBImage, list[tuple[float, str]]]:

@@ -113,7 +113,8 @@ def depth_distribution_loss(
     if student.element_size() < 4:
         student = student.float()
     places, goals = student[mask], teacher[mask].to(student.dtype)
-    total = _BinnedDivergence.apply(places, goals, bin_centres(config).to(places), config)
+    centres = bin_centres(config).to(places)
+    total: Tensor = _BinnedDivergence.apply(places, goals, centres, config)  # type: ignore[no-untyped-call]
     scale = config.temperature**2 if config.temperature_squared else 1.0
     return scale * total / max(places.numel(), 1)
 

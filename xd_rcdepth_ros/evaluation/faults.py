@@ -107,7 +107,8 @@ def ego_velocity(points: RadarPoints) -> NDArray[np.float64] | None:
     if np.linalg.svd(direction, compute_uv=False)[-1] < 1e-3:
         return None
     along = (removed[known] * direction).sum(axis=1)
-    return np.linalg.lstsq(direction, along, rcond=None)[0]
+    velocity: NDArray[np.float64] = np.linalg.lstsq(direction, along, rcond=None)[0]
+    return velocity
 
 
 def delay_radar(frame: SensorFrame, delay_ms: float, situation: Situation) -> SensorFrame | None:

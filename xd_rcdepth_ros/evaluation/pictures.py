@@ -47,7 +47,7 @@ def error_picture(
     """
     error = np.nan_to_num(prediction, nan=0.0, posinf=1e6, neginf=0.0) - truth
     level = np.nan_to_num(np.clip(error / (2 * span_m) + 0.5, 0, 1))
-    picture = (matplotlib.colormaps[ERROR_COLOURS](level)[..., :3] * 255).astype(np.uint8)
+    picture: RGBImage = (matplotlib.colormaps[ERROR_COLOURS](level)[..., :3] * 255).astype(np.uint8)
     picture[np.isnan(truth)] = _BACKGROUND
     return picture
 

@@ -76,7 +76,8 @@ def fit_row_baseline(
     row, depth = np.concatenate(rows), np.concatenate(depths)
 
     def predict(at: NDArray[Any], shift: int) -> NDArray[np.float64]:
-        return np.interp(at + len(medians) - shift, np.arange(len(medians)), medians)
+        depth = np.interp(at + len(medians) - shift, np.arange(len(medians)), medians)
+        return np.asarray(depth, np.float64)
 
     reach = grid.height
     errors = {s: np.abs(predict(row, s) - depth).mean() for s in range(-reach, reach + 1)}

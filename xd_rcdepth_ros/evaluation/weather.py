@@ -25,7 +25,8 @@ def _through_air(
     depth = np.nan_to_num(depth_m, nan=_FAR_M, posinf=_FAR_M, neginf=0.0)
     clear = np.exp(-extinction_per_m * depth)[..., None]
     air = np.percentile(image.mean(axis=2), 80)  # as bright as the bright parts of the scene
-    return np.clip(image * clear + air * (1 - clear), 0, 255).astype(np.uint8)
+    mixed: RGBImage = np.clip(image * clear + air * (1 - clear), 0, 255).astype(np.uint8)
+    return mixed
 
 
 def add_fog(image: RGBImage, depth_m: NDArray[np.floating], visibility_m: float) -> RGBImage:
@@ -82,4 +83,5 @@ def make_night(image: RGBImage, stops: float, rng: np.random.Generator) -> RGBIm
     deviation = np.sqrt(electrons + _READ_NOISE_ELECTRONS**2)
     noisy = electrons + rng.normal(size=image.shape) * deviation
     bright = np.clip(noisy / _FULL_WELL_ELECTRONS * 2.0 ** (stops / 2), 0, 1)
-    return (bright ** (1 / _GAMMA) * 255).astype(np.uint8)
+    night: RGBImage = (bright ** (1 / _GAMMA) * 255).astype(np.uint8)
+    return night

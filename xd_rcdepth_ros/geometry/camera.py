@@ -44,7 +44,7 @@ class PinholeCamera:
     width: int
     height: int
     k: FloatArray
-    p: FloatArray = field(default=None)  # type: ignore[arg-type,assignment]
+    p: FloatArray = field(default=None)  # type: ignore[arg-type]
     distortion: tuple[float, ...] = ()
     distortion_model: str = "plumb_bob"
     frame_id: str = ""

@@ -110,7 +110,7 @@ class RigidTransform:
                 [r[2, 1] - r[1, 2], r[0, 2] - r[2, 0], r[1, 0] - r[0, 1], squares[3]],
             ]
         )
-        q = products[int(squares.argmax())]
+        q: FloatArray = products[int(squares.argmax())]
         q = q / np.linalg.norm(q)
         return q if q[3] >= 0 else -q
 

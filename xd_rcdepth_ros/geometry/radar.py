@@ -144,4 +144,5 @@ def radial_to_planar(position_m: NDArray[Any], range_rate_mps: NDArray[Any]) -> 
     """
     azimuth = np.arctan2(position_m[:, 1], position_m[:, 0])
     direction = np.stack([np.cos(azimuth), np.sin(azimuth)], axis=1)
-    return (range_rate_mps[:, None] * direction).astype(np.float32)
+    velocity: Float32Array = (range_rate_mps[:, None] * direction).astype(np.float32)
+    return velocity

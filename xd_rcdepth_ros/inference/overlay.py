@@ -16,13 +16,14 @@ def _colour(values: NDArray[np.floating], colour_map: int) -> RGBImage:
     """Colour values in [0, 1] of any shape; adds a last axis of 3."""
     levels = np.clip(np.nan_to_num(values) * 255, 0, 255).astype(np.uint8)
     table = cv2.applyColorMap(np.arange(256, dtype=np.uint8)[:, None], colour_map)[:, 0, ::-1]
-    return np.asarray(table, np.uint8)[levels]
+    return np.asarray(np.asarray(table)[levels], np.uint8)
 
 
 def _nearness(depth_m: NDArray[np.floating], max_depth_m: float) -> NDArray[np.float64]:
     """Return 1 at 2 m and 0 at the maximum, on a log scale: near things deserve the colours."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        return 1 - np.log(np.clip(depth_m, 2.0, max_depth_m) / 2.0) / np.log(max_depth_m / 2.0)
+        log_depth = np.log(np.clip(depth_m, 2.0, max_depth_m) / 2.0)
+    return np.asarray(1 - log_depth / np.log(max_depth_m / 2.0), np.float64)
 
 
 def colorize_depth(depth_m: NDArray[np.floating], max_depth_m: float = 80.0) -> RGBImage:
@@ -67,5 +68,6 @@ def overlay_heatmap(image: RGBImage, heat: NDArray[np.floating]) -> RGBImage:
     """
     share = np.clip(np.nan_to_num(heat), 0, 1)[..., None]
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)[..., None].repeat(3, axis=2)
-    mixed = (1 - 0.7 * share) * grey + 0.7 * share * _colour(heat, cv2.COLORMAP_JET)
-    return mixed.astype(np.uint8)
+    colours = _colour(heat, cv2.COLORMAP_JET)
+    mixed: RGBImage = ((1 - 0.7 * share) * grey + 0.7 * share * colours).astype(np.uint8)
+    return mixed

@@ -56,4 +56,5 @@ class PointwiseDASPP(nn.Module):
         features = [x]
         for branch in self.branches:
             features.append(branch(torch.cat(features, dim=1)))
-        return self.project(torch.cat(features, dim=1))
+        context: Tensor = self.project(torch.cat(features, dim=1))
+        return context

@@ -47,7 +47,8 @@ class SameConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, inputs, H, W) to (B, outputs, H / stride, W / stride), linear."""
-        return self.bn(self.conv(functional.pad(x, self.padding)))
+        features: Tensor = self.bn(self.conv(functional.pad(x, self.padding)))
+        return features
 
 
 class MobileBlock(nn.Module):
@@ -65,7 +66,8 @@ class MobileBlock(nn.Module):
         """Map (B, inputs, H, W) to (B, outputs, H / stride, W / stride)."""
         y = x if self.expand is None else functional.relu6(self.expand(x))
         y = self.project(functional.relu6(self.depthwise(y)))
-        return x + y if self.residual else y
+        features: Tensor = x + y if self.residual else y
+        return features
 
 
 class EfficientNetLite2Encoder(nn.Module):

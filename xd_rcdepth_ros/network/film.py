@@ -36,4 +36,5 @@ class FiLM(nn.Module):
         """Fuse features (B, C_image, H, W) and (B, C_radar, H, W) to (B, C_image, H, W)."""
         if self.pooled:
             radar = radar.mean(dim=(2, 3), keepdim=True)
-        return (1 + self.gamma(radar)) * image + self.beta(radar)
+        fused: Tensor = (1 + self.gamma(radar)) * image + self.beta(radar)
+        return fused

@@ -34,7 +34,8 @@ class PointwiseChain(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, inputs, H, W) to (B, outputs, H, W)."""
-        return self.layers(x)
+        features: Tensor = self.layers(x)
+        return features
 
 
 def plane_depth(plane: Tensor, scale: int) -> Tensor:

@@ -29,7 +29,9 @@ TAP_CHANNELS = (16, 24, 32, 64, 1280)
 TAP_STRIDES = (2, 4, 8, 16, 32)
 
 
-def _conv_bn_relu(inputs: int, outputs: int, kernel: int, stride: int, groups: int = 1) -> list:
+def _conv_bn_relu(
+    inputs: int, outputs: int, kernel: int, stride: int, groups: int = 1
+) -> list[nn.Module]:
     return [
         nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False),
         nn.BatchNorm2d(outputs),
@@ -52,7 +54,8 @@ class InvertedResidual(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, inputs, H, W) to (B, outputs, H / stride, W / stride)."""
-        return x + self.conv(x) if self.residual else self.conv(x)
+        features: Tensor = x + self.conv(x) if self.residual else self.conv(x)
+        return features
 
 
 class MobileNetV2Encoder(nn.Module):

@@ -68,4 +68,5 @@ class DenseASPP(nn.Module):
         outputs: list[Tensor] = []
         for branch in self.branches:
             outputs.append(branch(torch.cat([context, *outputs], dim=1) if outputs else x))
-        return self.project(torch.cat([x, *outputs], dim=1))
+        features: Tensor = self.project(torch.cat([x, *outputs], dim=1))
+        return features

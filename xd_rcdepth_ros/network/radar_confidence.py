@@ -29,7 +29,8 @@ class _Level(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, inputs, H, W) to (B, outputs, 2H, 2W)."""
-        return self.layers(x)
+        features: Tensor = self.layers(x)
+        return features
 
 
 class RadarConfidence(nn.Module):

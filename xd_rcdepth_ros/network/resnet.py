@@ -38,7 +38,8 @@ class BasicBlock(nn.Module):
         """Map (B, inputs, H, W) to (B, outputs, H / stride, W / stride)."""
         shortcut = x if self.downsample is None else self.downsample(x)
         x = self.relu(self.bn1(self.conv1(x)))
-        return self.relu(self.bn2(self.conv2(x)) + shortcut)
+        features: Tensor = self.relu(self.bn2(self.conv2(x)) + shortcut)
+        return features
 
 
 class ResNetEncoder(nn.Module):

@@ -57,7 +57,8 @@ class UpBlock(nn.Module):
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
         """Map (B, inputs, H, W) and (B, skip, 2H, 2W) to (B, outputs, 2H, 2W)."""
         x = functional.interpolate(x, scale_factor=2.0, mode="nearest")
-        return self.fuse(torch.cat([self.reduce(x), skip], dim=1))
+        fused: Tensor = self.fuse(torch.cat([self.reduce(x), skip], dim=1))
+        return fused
 
 
 class Student(nn.Module):

@@ -205,7 +205,8 @@ class Teacher(nn.Module):
         return self.config.max_depth_m * torch.sigmoid(self.head(x).float())
 
     def _add_radar(self, level: int, x: Tensor, encoded: _Encoded) -> Tensor:
-        return self.fusions[level - 1](x, encoded.radar[level - 1], encoded.confidence)
+        fused: Tensor = self.fusions[level - 1](x, encoded.radar[level - 1], encoded.confidence)
+        return fused
 
 
 def _shrink(depth: Tensor, stride: int) -> Tensor:

@@ -223,7 +223,7 @@ class DistillationNode(LifecycleNode):
     def _values(self, changed: dict[str, Any]) -> dict[str, Any]:
         return {name: _plain(self.get_parameter(name).value) for name in _SPECS} | changed
 
-    def _check(self, parameters: list[Parameter]) -> SetParametersResult:
+    def _check(self, parameters: list[Parameter[Any]]) -> SetParametersResult:
         try:
             for parameter in (p for p in parameters if p.name in _SPECS):
                 if parameter.value is None:

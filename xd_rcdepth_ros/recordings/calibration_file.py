@@ -120,7 +120,7 @@ def _astyx(content: Mapping[str, Any]) -> Calibration:
     def of(kind: str) -> Mapping[str, Any]:
         for uid, data in sensors.items():
             if uid.startswith(kind):
-                return data
+                return dict(data)
         raise KeyError(f"no {kind} among the sensors {sorted(sensors)}")
 
     reference_from = {

@@ -15,7 +15,7 @@ from xd_rcdepth_ros.ros.conversions import frame_name
 from xd_rcdepth_ros.ros.parameters.configuration import RadarInput
 
 
-def message_type(radar_type: str) -> type:
+def message_type(radar_type: str) -> type[Any]:
     """Return the message class of a radar input type.
 
     Raises:
@@ -24,7 +24,8 @@ def message_type(radar_type: str) -> type:
     if radar_type == "point_cloud2":
         from sensor_msgs.msg import PointCloud2
 
-        return PointCloud2
+        cloud: type[Any] = PointCloud2
+        return cloud
     try:
         from radar_msgs.msg import RadarScan, RadarTracks
     except ImportError as error:
@@ -32,7 +33,8 @@ def message_type(radar_type: str) -> type:
             f"radar type {radar_type} needs the package radar_msgs, which cannot be imported: "
             f"{error}. Install it, or use point_cloud2."
         ) from error
-    return {"radar_scan": RadarScan, "radar_tracks": RadarTracks}[radar_type]
+    types: dict[str, type[Any]] = {"radar_scan": RadarScan, "radar_tracks": RadarTracks}
+    return types[radar_type]
 
 
 def decode_radar(message: Any, radar: RadarInput) -> RadarPoints:

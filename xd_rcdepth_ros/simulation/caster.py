@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,17 +89,25 @@ class Tree:
             TriangleMesh(self._scene, mesh.vertices_m)
             self.first(np.zeros((1, 3), np.float32), np.ones((1, 3), np.float32), 1e-3)  # build now
 
-    def first(self, origins: Array, directions: Array, reach: float | Array) -> dict | None:
+    def first(
+        self, origins: Array, directions: Array, reach: float | Array
+    ) -> dict[str, Any] | None:
         """Return Embree's answer for the nearest hit within ``reach``, None for an empty mesh."""
         if self._scene is None:
             return None
-        return self._scene.run(origins, directions, dists=reach, query="INTERSECT", output=1)
+        hits: dict[str, Any] = self._scene.run(
+            origins, directions, dists=reach, query="INTERSECT", output=1
+        )
+        return hits
 
     def blocked(self, origins: Array, directions: Array, reach: float) -> NDArray[np.bool_]:
         """Return (N,) True where anything lies within ``reach`` of a ray's start."""
         if self._scene is None:
             return np.zeros(len(origins), bool)
-        return self._scene.run(origins, directions, dists=reach, query="OCCLUDED") == 0
+        hit: NDArray[np.bool_] = (
+            self._scene.run(origins, directions, dists=reach, query="OCCLUDED") == 0
+        )
+        return hit
 
 
 class World:
@@ -210,7 +219,8 @@ class World:
 
 def dot(a: Array, b: Array) -> Array:
     """Return the scalar products (N,) of vectors (3, N)."""
-    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
+    product: Array = a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
+    return product
 
 
 def _records(mesh: Mesh) -> Array:

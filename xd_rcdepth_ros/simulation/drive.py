@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from threading import Lock
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +42,8 @@ WINDOW_M = 2 * PIECE_M  # so far the car drives in one ray tree
 AHEAD_M = 270.0
 BEHIND_M = 45.0
 LONGEST_S = 14_400.0
+Job = TypeVar("Job")
+Result = TypeVar("Result")
 # x right, y down, z forward from x forward, y left, z up
 OPTICAL = np.array([[0.0, 0, 1], [-1, 0, 0], [0, -1, 0]])
 
@@ -166,7 +169,7 @@ class Drive:
         self._camera = CameraSimulator(
             self.camera, Materials(self.road, self.conditions, self.season), self.conditions
         )
-        self._windows: OrderedDict[int, tuple[Tree, NDArray, NDArray]] = OrderedDict()
+        self._windows: OrderedDict[int, tuple[Tree, NDArray[Any], NDArray[Any]]] = OrderedDict()
         self._lock = Lock()
         self._stamps: dict[str, NDArray[np.int64]] = {}
 
@@ -234,7 +237,7 @@ class Drive:
         moving = self.traffic.mesh(moved, time, origin)
         return World(static, moving), origin, lamps
 
-    def _window(self, number: int) -> tuple[Tree, NDArray, NDArray]:
+    def _window(self, number: int) -> tuple[Tree, NDArray[Any], NDArray[Any]]:
         start, end = number * WINDOW_M - BEHIND_M, (number + 1) * WINDOW_M + AHEAD_M
         origin = np.round(self.road.point((number + 0.5) * WINDOW_M))
         mesh = self.surroundings.mesh(start, end).placed(-origin)
@@ -332,13 +335,13 @@ class Drive:
         yield from ordered(lambda i: self.frame(i, sweeps), range(self.settings.frames), workers)
 
 
-def ordered(work, jobs, workers):  # type: ignore[no-untyped-def]
+def ordered(work: Callable[[Job], Result], jobs: Iterable[Job], workers: int) -> Iterator[Result]:
     """Yield ``work(job)`` in the order of the jobs, with a few in the making."""
     if workers <= 1:
         yield from map(work, jobs)
         return
     with ThreadPoolExecutor(workers) as pool:
-        waiting: list = []
+        waiting: list[Future[Result]] = []
         for job in jobs:
             waiting.append(pool.submit(work, job))
             if len(waiting) > 6 * workers:  # small jobs between large ones starve no worker

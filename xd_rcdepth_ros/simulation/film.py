@@ -61,7 +61,8 @@ def _grain(level: float) -> NDArray[np.int16]:
 @lru_cache(maxsize=4)
 def _vignette(h: int, w: int) -> Array:
     y, x = np.mgrid[-1 : 1 : h * 1j, -1 : 1 : w * 1j]
-    return (1 - 0.10 * (x**2 + 0.6 * y**2)).astype(np.float32)[..., None]
+    factor: Array = (1 - 0.10 * (x**2 + 0.6 * y**2)).astype(np.float32)[..., None]
+    return factor
 
 
 def _glow(light: Array, strength: float) -> Array:
@@ -69,7 +70,8 @@ def _glow(light: Array, strength: float) -> Array:
     bright = np.minimum(np.maximum(light - 1.1, 0), 6.0)
     small = cv2.resize(bright, (w // 4, h // 4), interpolation=cv2.INTER_AREA)
     halo = cv2.GaussianBlur(small, (0, 0), 1.6) * 0.35 + cv2.GaussianBlur(small, (0, 0), 7) * 0.25
-    return cv2.resize(halo, (w, h), interpolation=cv2.INTER_LINEAR) * np.float32(strength)
+    glow: Array = cv2.resize(halo, (w, h), interpolation=cv2.INTER_LINEAR) * np.float32(strength)
+    return glow
 
 
 def _draw_rain(light: Array, rng: np.random.Generator, conditions: Conditions) -> None:

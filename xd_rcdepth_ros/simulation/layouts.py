@@ -12,6 +12,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -128,7 +129,7 @@ def write_astyx(drive: Drive, root: str | Path, workers: int = 2) -> None:
         (folder / "val.txt").write_text("\n".join(val) + "\n")
 
 
-def _save_text(path: Path, header: str, rows: NDArray, form: str) -> None:
+def _save_text(path: Path, header: str, rows: NDArray[Any], form: str) -> None:
     with path.open("w") as file:
         file.write(header + "\n")
         np.savetxt(file, rows, fmt=form)
@@ -200,7 +201,7 @@ def _save_depth(path: Path, depth_m: NDArray[np.floating]) -> None:
     _save_png(path, np.where(values < 65535, np.round(values), 0).astype(np.uint16))
 
 
-def _save_png(path: Path, picture: NDArray) -> None:
+def _save_png(path: Path, picture: NDArray[Any]) -> None:
     if not cv2.imwrite(str(path), picture):
         raise RecordingError(f"cannot write {path}. Is the disk full?")
 

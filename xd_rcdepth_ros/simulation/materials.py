@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,7 +50,7 @@ class Materials:
     def __init__(self, road: Road, conditions: Conditions, season: str) -> None:
         self.road, self.conditions = road, conditions
         self.grass = _GRASS[season]
-        self._special: dict[Material, Callable[[Surface, NDArray, Array, Look], None]] = {
+        self._special: dict[Material, Callable[[Surface, NDArray[Any], Array, Look], None]] = {
             Material.GROUND: self._ground,
             Material.TERRAIN: self._terrain,
             Material.FACADE: self._facade,
@@ -95,14 +96,16 @@ class Materials:
                     glow = glow * surface.color.take(which, axis=1)
                 look.emission[:, which] = glow
 
-    def _footprints(self, surface: Surface, which: NDArray, pixel_m: Array) -> tuple[Array, Array]:
+    def _footprints(
+        self, surface: Surface, which: NDArray[Any], pixel_m: Array
+    ) -> tuple[Array, Array]:
         """Return the pixel size along s (stretched by the flat view) and along t, metres."""
         across = pixel_m[which]
         # distance / height is how much a pixel is stretched along the view on level ground
         stretch = np.clip(across * (454.0 / 1.5), 1.0, 60.0)
         return across * stretch, across
 
-    def _ground(self, surface: Surface, which: NDArray, pixel_m: Array, look: Look) -> None:
+    def _ground(self, surface: Surface, which: NDArray[Any], pixel_m: Array, look: Look) -> None:
         s, t = surface.uv.take(which, axis=1)
         along, across = self._footprints(surface, which, pixel_m)
         near, away = self._from_crossing(s), np.abs(t)
@@ -161,7 +164,7 @@ class Materials:
         rough = 1 + 0.22 * noise(s, t, blur, 0.05, 1) + 0.16 * noise(s, t, blur, 0.7, 2)
         dry = np.clip(0.25 + 0.18 * noise(s, t, blur, 2.5, 4), 0, 0.5)
         straw = np.array([[0.17], [0.15], [0.07]], np.float32)
-        color = (self.grass + (straw - self.grass) * dry) * rough
+        color: Array = (self.grass + (straw - self.grass) * dry) * rough
         if place.pavement_m:
             end = half + place.pavement_m + (1.2 if place.name == "city" else 0.0)
             tile = stripe(s, 0.03, 0.5, along) + stripe(t, 0.03, 0.5, across)
@@ -206,7 +209,7 @@ class Materials:
         paint += band(near, -0.06, 0.06, along) * stripe(t, 2.0, 5.0, across) * beyond
         return np.clip(paint, 0, 1)
 
-    def _terrain(self, surface: Surface, which: NDArray, pixel_m: Array, look: Look) -> None:
+    def _terrain(self, surface: Surface, which: NDArray[Any], pixel_m: Array, look: Look) -> None:
         x, y = surface.uv.take(which, axis=1)
         blur = pixel_m[which] * 6.0
         bend = 9.0 * noise(x, y, blur, 6.0, 3)
@@ -217,14 +220,14 @@ class Materials:
         rough = 1 + 0.15 * noise(x, y, blur, 0.3, 1) + 0.15 * noise(x, y, blur, 3.0, 2)
         look.albedo[:, which] = colors.take((field * 4).astype(int) % 4, axis=1) * rough
 
-    def _roof(self, surface: Surface, which: NDArray, pixel_m: Array, look: Look) -> None:
+    def _roof(self, surface: Surface, which: NDArray[Any], pixel_m: Array, look: Look) -> None:
         x, y, z = surface.position_m.take(which, axis=1)
         blur = pixel_m[which] * 1.5
         rows = 1 - 0.3 * stripe(z, 0.05, 0.22, blur)
         rough = 1 + 0.08 * noise(x + y, z * 2, blur, 0.2, 2)
         look.albedo[:, which] *= rows * rough
 
-    def _facade(self, surface: Surface, which: NDArray, pixel_m: Array, look: Look) -> None:
+    def _facade(self, surface: Surface, which: NDArray[Any], pixel_m: Array, look: Look) -> None:
         u, v = surface.uv.take(which, axis=1)
         blur = pixel_m[which] * 1.4
         house = surface.object_id[which]
@@ -270,7 +273,9 @@ def _stripe_of(x: Array, width: Array, period: Array | float, blur: Array) -> Ar
 
     def filled(y: Array) -> Array:
         whole = np.floor(y / period)
-        return (whole * width + np.minimum(y - whole * period, width)).astype(np.float32)
+        length: Array = (whole * width + np.minimum(y - whole * period, width)).astype(np.float32)
+        return length
 
     low, high = (x - half).astype(np.float32), (x + half).astype(np.float32)
-    return np.clip((filled(high) - filled(low)) / blur, 0.0, 1.0).astype(np.float32)
+    share: Array = np.clip((filled(high) - filled(low)) / blur, 0.0, 1.0).astype(np.float32)
+    return share

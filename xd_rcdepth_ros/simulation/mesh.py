@@ -120,7 +120,8 @@ def heading_rotation(heading_rad: float, pitch_rad: float = 0.0) -> NDArray[np.f
     c, s = np.cos(heading_rad), np.sin(heading_rad)
     cp, sp = np.cos(pitch_rad), np.sin(pitch_rad)
     turn = np.array([[c, -s, 0], [s, c, 0], [0, 0, 1.0]])
-    return turn @ np.array([[cp, 0, -sp], [0, 1.0, 0], [sp, 0, cp]])
+    rotation: NDArray[np.float64] = turn @ np.array([[cp, 0, -sp], [0, 1.0, 0], [sp, 0, cp]])
+    return rotation
 
 
 def from_triangles(

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 import cv2
 import numpy as np
@@ -46,7 +47,8 @@ def noise(u: Array, v: Array, footprint: Array | float, cell_m: float, kind: int
     """Sample noise of mean 0 and deviation about 1 at surface coordinates.
 
     Args:
-        u, v: (N,) metres.
+        u: (N,) metres.
+        v: (N,) metres.
         footprint: (N,) size of a pixel on the surface, metres; finer detail is averaged away.
         cell_m: Size of the finest detail, metres; the pattern repeats after 512 cells.
         kind: Different kinds are different patterns.
@@ -62,7 +64,8 @@ def noise(u: Array, v: Array, footprint: Array | float, cell_m: float, kind: int
     factor = side.astype(np.float32) * np.float32(1 / (_SIZE * cell_m))
     x = np.floor(u * factor).astype(np.int32) & (side - 1)
     y = np.floor(v * factor).astype(np.int32) & (side - 1)
-    return table.take(offsets.take(level) + y * side + x)
+    values: Array = table.take(offsets.take(level) + y * side + x)
+    return values
 
 
 def stripe(x: Array, width: float, period: float, footprint: Array | float) -> Array:
@@ -78,7 +81,8 @@ def stripe(x: Array, width: float, period: float, footprint: Array | float) -> A
 
     def filled(y: Array) -> Array:
         whole = np.floor(y / period)
-        return whole * width + np.minimum(y - whole * period, width)
+        covered: Array = whole * width + np.minimum(y - whole * period, width)
+        return covered
 
     return (filled(x + half) - filled(x - half)) / (2 * half)
 
@@ -90,7 +94,7 @@ def band(x: Array, low: Array | float, high: Array | float, footprint: Array | f
     return np.clip(covered / (2 * half), 0.0, 1.0)
 
 
-def hashed(*keys: NDArray) -> Array:
+def hashed(*keys: NDArray[Any]) -> Array:
     """Return a random-looking number in 0..1 for each tuple of whole numbers."""
     value: NDArray[np.uint32] = np.full(1, 2166136261, np.uint32)
     with np.errstate(over="ignore"):

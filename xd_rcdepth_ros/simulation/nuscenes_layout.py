@@ -162,13 +162,13 @@ class _Scene:
                 prev=self.samples[i - 1] if i else "",
                 next=self.samples[i + 1] if i + 1 < len(self.samples) else "",
             )  # fmt: skip
-        scans: dict[tuple[str, int], NDArray] = {}
+        scans: dict[tuple[str, int], NDArray[Any]] = {}
         for channel, (kind, _) in _CHANNELS.items():
             self._channel(channel, kind, workers, scans)
         self._annotations(scans)
 
     def _channel(
-        self, channel: str, kind: str, workers: int, scans: dict[tuple[str, int], NDArray]
+        self, channel: str, kind: str, workers: int, scans: dict[tuple[str, int], NDArray[Any]]
     ) -> None:
         mounting: RigidTransform = getattr(self.drive.rig, kind)
         sensor = self.tables.add(
@@ -209,7 +209,7 @@ class _Scene:
         part = "samples" if stamp in self.key_stamps[kind] else "sweeps"
         return Path(part) / channel / f"{self.log}__{channel}__{stamp // 1000}.{suffix}"
 
-    def _file(self, channel: str, kind: str, stamp: int) -> NDArray | None:
+    def _file(self, channel: str, kind: str, stamp: int) -> NDArray[Any] | None:
         path = self.folder / self._path(channel, stamp)
         if kind == "camera":
             path.write_bytes(encode_jpeg(self.drive.image(stamp)[0]))
@@ -223,7 +223,7 @@ class _Scene:
         path.write_bytes(rows.tobytes())
         return sweep.points_m
 
-    def _annotations(self, scans: dict[tuple[str, int], NDArray]) -> None:
+    def _annotations(self, scans: dict[tuple[str, int], NDArray[Any]]) -> None:
         """Add a box for each mover at each keyframe."""
         rows: dict[int, list[dict[str, Any]]] = {}
         actors = self.drive.traffic.actors
@@ -295,6 +295,6 @@ def _box(moved: Moved) -> tuple[RigidTransform, tuple[float, float, float]]:
     return RigidTransform(heading_rotation(moved.heading_rad), center), size
 
 
-def _inside(box: tuple[RigidTransform, tuple[float, float, float]], points: NDArray) -> int:
+def _inside(box: tuple[RigidTransform, tuple[float, float, float]], points: NDArray[Any]) -> int:
     local = box[0].inverse().apply(points)
     return int((np.abs(local) <= np.array(box[1]) / 2).all(1).sum())

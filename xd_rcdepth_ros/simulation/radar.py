@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -107,13 +108,13 @@ def scan_radar(
 class _Echoes:
     """Echoes of rays, or sums of them, by direction (N, 3) in the radar's frame."""
 
-    direction: NDArray
-    range_m: NDArray
-    rate_mps: NDArray
-    section_m2: NDArray
-    moving: NDArray
+    direction: NDArray[Any]
+    range_m: NDArray[Any]
+    rate_mps: NDArray[Any]
+    section_m2: NDArray[Any]
+    moving: NDArray[Any]
 
-    def select(self, which: NDArray) -> _Echoes:
+    def select(self, which: NDArray[Any]) -> _Echoes:
         return _Echoes(*(getattr(self, f.name)[which] for f in fields(self)))
 
     @classmethod
@@ -125,8 +126,8 @@ def _echoes(
     model: RadarModel,
     world: World,
     pose: RigidTransform,
-    velocity: NDArray,
-    actors: NDArray,
+    velocity: NDArray[Any],
+    actors: NDArray[Any],
     rng: np.random.Generator,
 ) -> _Echoes:
     """Cast the rays, and those that go on behind a road or leaves."""
@@ -203,7 +204,7 @@ def _cells(model: RadarModel, echoes: _Echoes) -> _Echoes:
     _, cell = np.unique(flat, return_inverse=True)
     total = np.bincount(cell, section)
 
-    def mean(values: NDArray) -> NDArray:
+    def mean(values: NDArray[Any]) -> NDArray[Any]:
         return np.bincount(cell, section * values) / total
 
     center = np.stack([mean(column) for column in place.T], axis=1)
@@ -220,7 +221,7 @@ def _cells(model: RadarModel, echoes: _Echoes) -> _Echoes:
 
 
 def _detect(
-    model: RadarModel, cells: _Echoes, velocity: NDArray, rng: np.random.Generator
+    model: RadarModel, cells: _Echoes, velocity: NDArray[Any], rng: np.random.Generator
 ) -> RadarScan:
     """Choose the cells that are found, and add mirror images and clutter."""
     section_db = 10 * np.log10(np.maximum(cells.section_m2, 1e-9))
@@ -265,7 +266,11 @@ def _detect(
     )  # fmt: skip
 
 
-def _measure(model, direction, ranges, rate, section_db, snr, moving, real, velocity, rng):  # type: ignore[no-untyped-def]
+def _measure(
+    model: RadarModel, direction: NDArray[Any], ranges: NDArray[Any], rate: NDArray[Any],
+    section_db: NDArray[Any], snr: NDArray[Any], moving: NDArray[Any], real: NDArray[Any],
+    velocity: NDArray[Any], rng: np.random.Generator,
+) -> RadarScan:  # fmt: skip
     """Add noise and write the returns down as the radar reports them."""
     count = len(ranges)
     # Weak returns are measured worse.

@@ -64,12 +64,12 @@ def measure(frames: Iterable[SensorFrame]) -> RadarFigures:
     """
     counts: list[int] = []
     lidar_counts: list[int] = []
-    radar_depth: list[NDArray] = []
-    lidar_depth: list[NDArray] = []
-    ranges: list[NDArray] = []
-    from_above: list[NDArray] = []
-    difference: list[NDArray] = []
-    speeds: list[NDArray] = []
+    radar_depth: list[NDArray[Any]] = []
+    lidar_depth: list[NDArray[Any]] = []
+    ranges: list[NDArray[Any]] = []
+    from_above: list[NDArray[Any]] = []
+    difference: list[NDArray[Any]] = []
+    speeds: list[NDArray[Any]] = []
     columns: list[bool] = []
     for frame in frames:
         if frame.lidar is None or not frame.radar:
@@ -121,7 +121,7 @@ def measure(frames: Iterable[SensorFrame]) -> RadarFigures:
 
 
 def _in_column(
-    u_px: NDArray, depth_m: NDArray, lidar_u_px: NDArray, lidar_depth_m: NDArray
+    u_px: NDArray[Any], depth_m: NDArray[Any], lidar_u_px: NDArray[Any], lidar_depth_m: NDArray[Any]
 ) -> list[bool]:
     """Return for each return whether a lidar point in its columns has its depth."""
     order = np.argsort(lidar_u_px)

@@ -123,25 +123,30 @@ class Road:
         """Return the direction of the centre line, radians from the x axis."""
         rate, swing, phase = self._bends
         s = np.asarray(s_m, float)[..., None]
-        return (swing * np.sin(rate * s + phase)).sum(-1) - (swing * np.sin(phase)).sum()
+        at_start = (swing * np.sin(phase)).sum()
+        heading: FloatArray = (swing * np.sin(rate * s + phase)).sum(-1) - at_start
+        return heading
 
     def curvature(self, s_m: ArrayLike) -> FloatArray:
         """Return the change of heading, radians a metre."""
         rate, swing, phase = self._bends
         s = np.asarray(s_m, float)[..., None]
-        return (swing * rate * np.cos(rate * s + phase)).sum(-1)
+        curvature: FloatArray = (swing * rate * np.cos(rate * s + phase)).sum(-1)
+        return curvature
 
     def height(self, s_m: ArrayLike) -> FloatArray:
         """Return the height of the centre line, metres."""
         rate, slope, phase = self._hills
         s = np.asarray(s_m, float)[..., None]
-        return (slope / rate * (np.sin(rate * s + phase) - np.sin(phase))).sum(-1)
+        height: FloatArray = (slope / rate * (np.sin(rate * s + phase) - np.sin(phase))).sum(-1)
+        return height
 
     def slope(self, s_m: ArrayLike) -> FloatArray:
         """Return the climb, metres of height a metre of way."""
         rate, slope, phase = self._hills
         s = np.asarray(s_m, float)[..., None]
-        return (slope * np.cos(rate * s + phase)).sum(-1)
+        climb: FloatArray = (slope * np.cos(rate * s + phase)).sum(-1)
+        return climb
 
     def point(self, s_m: ArrayLike, t_m: ArrayLike = 0.0, z_m: ArrayLike = 0.0) -> FloatArray:
         """Return world positions (..., 3), metres, of road coordinates and heights above it."""
@@ -158,7 +163,8 @@ class Road:
         s = np.asarray(s_m, float)
         if not len(self.crossings_m):
             return np.zeros(s.shape, bool)
-        return np.abs(s[..., None] - self.crossings_m).min(-1) < within_m
+        near: NDArray[np.bool_] = np.abs(s[..., None] - self.crossings_m).min(-1) < within_m
+        return near
 
     def centerline(self, start_m: float, end_m: float, step_m: float) -> FloatArray:
         """Return points (N, 3), metres, of a part of the centre line."""

@@ -116,7 +116,7 @@ class Shader:
         view_cos = -dot(unit, surface.normal)
         pixel_m = distance / self._focal_px
         look = self.materials.look(surface, pixel_m)
-        light = conditions.ambient(surface.normal)
+        light: Array = conditions.ambient(surface.normal)
         light *= open_sky
         if conditions.sun.any():
             light += conditions.sun[:, None] * self._sunlight(world, surface, pixel_m)
@@ -135,7 +135,7 @@ class Shader:
         facing = to_sun @ surface.normal
         leaf = surface.material == Material.FOLIAGE
         facing = np.where(leaf, (facing + np.float32(0.5)) * np.float32(1 / 1.5), facing)
-        strength = np.maximum(facing, 0)
+        strength: Array = np.maximum(facing, 0)
         leaves = np.flatnonzero(leaf)
         if len(leaves):  # crowns shade themselves in patches too small to be worth a ray
             x, y, z = surface.position_m.take(leaves, 1)

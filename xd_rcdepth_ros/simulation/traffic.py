@@ -50,12 +50,14 @@ class EgoMotion:
         wave = (
             self._swing / self._rate * (np.sin(self._rate * t + self._phase) - np.sin(self._phase))
         )
-        return self.speed_mps * t[..., 0] + wave.sum(-1)
+        reached: FloatArray = self.speed_mps * t[..., 0] + wave.sum(-1)
+        return reached
 
     def s_rate_mps(self, time_s: ArrayLike) -> FloatArray:
         """Return the speed along the centre line at a time."""
         t = np.asarray(time_s, float)[..., None]
-        return self.speed_mps + (self._swing * np.cos(self._rate * t + self._phase)).sum(-1)
+        wave: FloatArray = (self._swing * np.cos(self._rate * t + self._phase)).sum(-1)
+        return self.speed_mps + wave
 
     def time_at(self, s_m: ArrayLike) -> FloatArray:
         """Return when an arc length is reached, seconds."""

@@ -60,7 +60,7 @@ class Conditions:
     def sky(self, directions: Array, clouds: bool = True) -> Array:
         """Return the light (3, N) from directions (3, N), unit vectors in the world frame."""
         up = np.clip(directions[2], 0.0, 1.0)
-        color = _column(self.horizon) + _column(self.zenith - self.horizon) * np.sqrt(up)
+        color: Array = _column(self.horizon) + _column(self.zenith - self.horizon) * np.sqrt(up)
         toward = np.clip(self.to_sun @ directions, 0.0, 1.0)
         if self.sun.any():
             near = toward * toward
@@ -88,7 +88,8 @@ class Conditions:
         up = 0.5 + 0.5 * normals[2]
         sky = 0.45 * self.zenith + 0.55 * self.horizon
         sky = sky + (sky.mean() - sky) * np.float32(0.5)  # the camera's white balance
-        return _column(self.ground) + _column(sky - self.ground) * up
+        light: Array = _column(self.ground) + _column(sky - self.ground) * up
+        return light
 
     def air(self, color: Array, distance_m: Array, directions: Array) -> Array:
         """Return colours after the air between them and the camera.

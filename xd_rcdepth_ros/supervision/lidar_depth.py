@@ -232,7 +232,8 @@ class DenseSupervision:
     def _moving(self, sweep: RadarSweep) -> NDArray[np.float32]:
         velocity = sweep.points.velocity_compensated_mps
         speed = np.linalg.norm(np.nan_to_num(velocity, nan=0.0), axis=1)
-        return sweep.points.position_m[speed > self.settings.doppler_min_mps]
+        moving: NDArray[np.float32] = sweep.points.position_m[speed > self.settings.doppler_min_mps]
+        return moving
 
 
 def in_view(

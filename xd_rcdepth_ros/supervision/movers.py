@@ -87,7 +87,8 @@ def height_over_ground(points_m: FloatArray, up: FloatArray) -> FloatArray:
     for row in (-1, 0, 1):
         for column in (-1, 0, 1):
             ground = np.minimum(ground, lowest[cell[:, 0] + row, cell[:, 1] + column])
-    return height - ground
+    over_ground: FloatArray = height - ground
+    return over_ground
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,7 +161,8 @@ class FreeSpace:
             looked = (sine > elevation_sines[0]) & (sine < elevation_sines[1])
             silent = gap[:, 0] > np.radians(self.silence_deg)
             through |= looked & silent & (distance < self.silence_range_m)
-        return confirmed.astype(np.int8) - through.astype(np.int8)
+        verdict: NDArray[np.int8] = confirmed.astype(np.int8) - through.astype(np.int8)
+        return verdict
 
 
 def contradicted(

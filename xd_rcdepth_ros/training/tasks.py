@@ -258,9 +258,7 @@ class StudentTask(DepthTask):
         supervision = Supervision(batch.dense_m, batch.single_m)
         seed = 0 if kept else self.global_step
         objective = self.config.student_objective
-        reference = refer(
-            cast(Explainable, teacher), batch.image, batch.radar, objective, supervision, seed
-        )
+        reference = refer(teacher, batch.image, batch.radar, objective, supervision, seed)
         if kept and self._references is not None:
             self._references.put(keys, reference)
         return reference

@@ -36,7 +36,8 @@ class FrameNetwork(nn.Module):
 
     def forward(self, image: Tensor, radar: Tensor) -> Tensor:
         """Map image (1, H, W, 3) uint8 RGB and radar (1, C, H, W) to depth (1, 1, H, W), metres."""
-        return self.network(image.permute(0, 3, 1, 2).float() / 255, radar)
+        depth: Tensor = self.network(image.permute(0, 3, 1, 2).float() / 255, radar)
+        return depth
 
 
 def example_inputs(

@@ -100,7 +100,7 @@ class ParameterServer:
             for name in self._specs
         }
 
-    def _check(self, parameters: list[Parameter]) -> SetParametersResult:
+    def _check(self, parameters: list[Parameter[Any]]) -> SetParametersResult:
         changed = {p.name: p.value for p in parameters if p.name in self._specs}
         if not changed:
             return SetParametersResult(successful=True)
@@ -127,7 +127,7 @@ class ParameterServer:
                     "clean up first, or start the node with it."
                 )
 
-    def _apply(self, parameters: list[Parameter]) -> None:
+    def _apply(self, parameters: list[Parameter[Any]]) -> None:
         if any(p.name in self._specs for p in parameters):
             self._config = NodeConfig.from_values(self._values({}))
             self._on_change(self._config)
