@@ -3,6 +3,7 @@
 # make test    set up, lint, type-check and test everything
 # make setup   the environment alone; called by the others, done once
 # make soak    random faults against the running node for MINUTES=20, report in out/soak
+# make newcomer  README's commands in a fresh Debian 12 (needs root and debootstrap)
 # make audit   known vulnerabilities among the pinned packages; asks PyPI
 SHELL := /bin/bash
 OUT ?= out
@@ -12,10 +13,10 @@ SEED ?= 1
 ENTER := . .venv/bin/activate $(if $(ROS_DISTRO),&& . install/setup.bash,)
 export ROS_AUTOMATIC_DISCOVERY_RANGE ?= LOCALHOST
 
-.PHONY: help setup test lint unit demo soak audit clean
+.PHONY: help setup test lint unit demo soak newcomer audit clean
 
 help:
-	@sed -n '2,6s/^# //p' Makefile
+	@sed -n '/^# make/s/^# //p' Makefile
 
 setup:
 	@tools/setup.sh
@@ -34,6 +35,9 @@ demo: setup
 
 soak: setup
 	@$(ENTER) && python test/faults/soak.py --minutes $(MINUTES) --seed $(SEED) --out $(OUT)/soak
+
+newcomer:
+	@tools/newcomer.sh
 
 audit:
 	@tools/audit.sh

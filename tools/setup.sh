@@ -14,6 +14,7 @@ venv=$PWD/.venv
 stamps=$venv/.stamps
 
 say() { printf '\033[1m[setup]\033[0m %s\n' "$*"; }
+join() { local IFS=,; echo "$*" | sed 's/,/, /g'; }
 fail() { printf '\033[1m[setup] %s\033[0m\n' "$*" >&2; exit 1; }
 
 # done_already NAME FILE...: true if stage NAME has run with exactly these files.
@@ -32,11 +33,25 @@ install() {
         --progress-bar on -q "${index[@]}" "$@"
 }
 
-check_machine() {
-    for tool in "$python" g++; do
-        command -v "$tool" > /dev/null || fail \
-            "$tool is missing. On Debian or Ubuntu: sudo apt install python3-venv python3-dev g++ make"
-    done
+# need NAME PACKAGE COMMAND...: note NAME as missing, and the PACKAGE that has it, if COMMAND fails.
+need() { "${@:3}" > /dev/null 2>&1 || { missing+=("$1"); packages+=("$2"); }; }
+
+check_machine() { # names all that is missing at once
+    local missing=() packages=()
+    need "$python" python3 command -v "$python"
+    need g++ g++ command -v g++
+    if command -v "$python" > /dev/null; then
+        need "venv of $python" python3-venv "$python" -c 'import ensurepip, venv'
+        need "Python.h of $python" python3-dev "$python" -c 'import os, sysconfig
+os.stat(sysconfig.get_path("include") + "/Python.h")'
+    fi
+    need make make command -v make # builds what cmake prepares
+    if [ -n "${ROS_DISTRO:-}" ]; then
+        need cmake cmake command -v cmake
+        need colcon python3-colcon-common-extensions command -v colcon
+    fi
+    [ ${#missing[@]} = 0 ] || fail "missing: $(join "${missing[@]}"). \
+On Debian or Ubuntu: sudo apt install ${packages[*]}"
     [ -n "${ROS_DISTRO:-}" ] && return
     case $("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])') in
         3.11 | 3.12) ;;
@@ -50,8 +65,7 @@ make_environment() {
     [ -n "${ROS_DISTRO:-}" ] && options=(--system-site-packages)
     [ -x "$venv/bin/python" ] && [ -e "$venv/bin/pip" ] && return
     say "making $venv"
-    "$python" -m venv "${options[@]}" "$venv" || fail \
-        "python3 -m venv failed. On Debian or Ubuntu: sudo apt install python3-venv"
+    "$python" -m venv "${options[@]}" "$venv" || fail "$python -m venv failed"
 }
 
 install_packages() {
