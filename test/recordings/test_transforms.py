@@ -71,3 +71,13 @@ def test_a_loop_is_named():
     loop.add_static("b", "a", shift(1))
     with pytest.raises(TransformUnavailableError, match="loop"):
         loop.lookup("a", 0, "b", 0)
+
+
+def test_velocity_is_in_the_frames_own_axes():
+    turned = RigidTransform(np.array([[0.0, 1, 0], [-1, 0, 0], [0, 0, 1]]), np.zeros(3))
+    drive = tree()
+    drive.add_static("base_link", "sideways", turned)  # its y points forward
+    np.testing.assert_allclose(drive.velocity("camera", S), [10, 0, 0], atol=1e-9)
+    np.testing.assert_allclose(drive.velocity("sideways", S), [0, 10, 0], atol=1e-9)
+    np.testing.assert_allclose(drive.velocity("camera", 0), [10, 0, 0], atol=1e-9)  # at the start
+    assert drive.velocity("camera", 60 * S) is None

@@ -158,3 +158,14 @@ def test_zoom_varies_the_depth_and_stays_within_its_limits():
     ]
     assert min(depths) >= 20 / 1.2 - 1e-3 and max(depths) <= 20 * 1.2 + 1e-3
     assert min(depths) < 18 and max(depths) > 22
+
+
+def test_an_imaging_radar_can_be_made_sparse():
+    frame = marked_frame(40, 20)
+    places = np.random.default_rng(0).uniform((10, -4, -2), (40, 4, 2), (800, 3))
+    many = RadarPoints.from_arrays(places, np.linspace(45, 80, 800), np.zeros(800))
+    frame = replace(frame, radar=(RadarSweep(many, CAMERA_FROM_SENSOR),))
+    thin = augment(frame, (64, 96), replace(PLAIN, sparsify=1.0), np.random.default_rng(0))
+    assert 15 <= len(thin.radar[0].points) <= 60
+    kept = augment(frame, (64, 96), PLAIN, np.random.default_rng(0))
+    assert len(kept.radar[0].points) == 800

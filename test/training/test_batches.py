@@ -64,6 +64,9 @@ def test_new_variants_differ_each_time_and_fixed_ones_come_back():
         assert len({(d.frame, d.variant, d.seed) for d in fixed}) == 4 * 2
 
 
+PLAIN = AugmentationConfig(flip=0.0, gain=0.0, gamma=0.0)
+
+
 def frames_of(bag, tmp_path, **changes):
     from xd_rcdepth_ros.training.config import SourceConfig
 
@@ -171,3 +174,19 @@ def test_rows_have_the_median_of_their_depth(bag, tmp_path):
         height = ValidationSamples([frames], 80.0)[0].image.shape[1]
     assert len(medians) == height
     assert medians[-1] < medians[height // 2]  # the road's bottom is near
+
+
+def test_radar_is_made_from_lidar_where_the_source_says_so(bag, tmp_path):
+    with frames_of(bag, tmp_path) as frames:
+        recorded = Samples([frames], (64, 128), PLAIN)[Draw(0, 0, 1)].radar
+    with frames_of(bag, tmp_path, radar="sparse") as frames:
+        samples = Samples([frames], (64, 128), PLAIN)
+        made = [samples[Draw(0, 0, seed)].radar for seed in (1, 1, 2)]
+        assert torch.equal(made[0], made[1]) and not torch.equal(made[0], made[2])
+        assert not torch.equal(made[0], recorded)
+        assert all(0 < (radar[0] > 0).sum() <= 60 for radar in made)
+        validation = ValidationSamples([frames], 80.0)
+        assert torch.equal(validation[0].radar, validation[0].radar)
+    with frames_of(bag, tmp_path, radar="mixed", lidar=False) as frames:
+        kept = Samples([frames], (64, 128), PLAIN)[Draw(0, 0, 1)].radar
+        assert torch.equal(kept, recorded)  # nothing to make it from

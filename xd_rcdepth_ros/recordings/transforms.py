@@ -3,12 +3,16 @@
 
 from __future__ import annotations
 
+import numpy as np
+from numpy.typing import NDArray
+
 from xd_rcdepth_ros.errors import TransformUnavailableError
 from xd_rcdepth_ros.geometry import PoseTrack, RigidTransform
 from xd_rcdepth_ros.recordings.schema import MAP_FRAME, ODOM_FRAME
 
 # Odometry that stops a little before the last sensor message still serves it.
 _MAX_EXTRAPOLATION_NS = 100_000_000
+_HALF_WINDOW_NS = 50_000_000  # velocity: shorter ones amplify the poses' noise
 
 
 class TransformTree:
@@ -81,6 +85,19 @@ class TransformTree:
             except TransformUnavailableError:
                 pass  # no odometry at one of the times
         return self._between(shared[0], target, target_stamp_ns, source, source_stamp_ns), False
+
+    def velocity(self, frame: str, stamp_ns: int) -> NDArray[np.float64] | None:
+        """Return a frame's own velocity (3,) over ground, in its own axes, m/s.
+
+        Central difference over +-50 ms; None where the motion is not known.
+        """
+        places = []
+        for shift_ns in (-_HALF_WINDOW_NS, _HALF_WINDOW_NS):
+            transform, moved = self.lookup(frame, stamp_ns, frame, stamp_ns + shift_ns)
+            if not moved:
+                return None
+            places.append(transform.translation_m)
+        return np.asarray((places[1] - places[0]) / (2 * _HALF_WINDOW_NS / 1e9))
 
     def _between(
         self, above: str, target: str, target_ns: int, source: str, source_ns: int

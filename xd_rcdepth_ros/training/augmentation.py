@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from xd_rcdepth_ros.errors import ConfigurationError
 from xd_rcdepth_ros.geometry import SensorFrame
+from xd_rcdepth_ros.supervision.lidar_radar import sparsify
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class AugmentationConfig:
         gain: Greatest relative change of each colour's gain.
         gamma: Greatest relative change of gamma.
         dark: Probability of a dark, noisy image.
+        sparsify: Probability that an imaging radar's sweep becomes one of a sparse radar.
         thin: Probability that radar loses most of its returns.
         no_radar: Probability that radar loses all of them.
         join: Probability that a sample is joined of two frames of its source, one left of a random
@@ -42,12 +44,13 @@ class AugmentationConfig:
     gain: float = 0.2
     gamma: float = 0.3
     dark: float = 0.0
+    sparsify: float = 0.0
     thin: float = 0.0
     no_radar: float = 0.0
     join: float = 0.0
 
     def __post_init__(self) -> None:
-        for key in ("flip", "dark", "thin", "no_radar", "join"):
+        for key in ("flip", "dark", "sparsify", "thin", "no_radar", "join"):
             if not 0 <= getattr(self, key) <= 1:
                 raise ConfigurationError(
                     f"augmentation.{key} is {getattr(self, key)}; expected a probability, 0 to 1."
@@ -82,6 +85,8 @@ def augment(
     if config.zoom:
         most = np.log1p(config.zoom)
         frame = frame.zoom(float(np.exp(rng.uniform(-most, most))))
+    if config.sparsify and rng.random() < config.sparsify:
+        frame = replace(frame, radar=tuple(sparsify(sweep, rng) for sweep in frame.radar))
     frame = thin_radar(frame, config, rng)
     frame = lay_on_grid(frame, size, config.shift_px, rng)
     return replace(frame, image=vary_colour(frame.image, config, rng))

@@ -152,7 +152,9 @@ class Samples(Dataset[Batch]):
     def _vary(
         self, source: int, number: int, key: tuple[int, int, int], rng: np.random.Generator
     ) -> Batch:
-        frame = augment(self.sources[source][number], self.size, self.augmentation, rng)
+        frame = augment(
+            self.sources[source].with_radar(number, rng), self.size, self.augmentation, rng
+        )
         return to_tensors(frame, key, self.zero_radar)
 
 
@@ -178,7 +180,7 @@ class ValidationSamples(Dataset[Batch]):
         number = index
         for source, frames in enumerate(self.sources):
             if number < len(frames):
-                frame = frames[number]
+                frame = frames.with_radar(number, np.random.default_rng(index))
                 grid = NetworkGrid.for_camera(frame.camera, self.focal_length_px)
                 return to_tensors(grid.place(frame), (source, number, -1), self.zero_radar)
             number -= len(frames)

@@ -19,6 +19,7 @@ from xd_rcdepth_ros.errors import ConfigurationError
 from xd_rcdepth_ros.network.student import StudentConfig
 from xd_rcdepth_ros.network.teacher import TeacherConfig
 from xd_rcdepth_ros.supervision.lidar_depth import SupervisionSettings
+from xd_rcdepth_ros.supervision.lidar_radar import RADAR_KINDS
 from xd_rcdepth_ros.training.augmentation import AugmentationConfig
 
 ConfigT = TypeVar("ConfigT")
@@ -45,6 +46,8 @@ class SourceConfig:
         lidar: False leaves the lidar sweep out too: frames that only a teacher can speak for.
         sweeps: Sweeps of each radar.
         keyframes_only: Only frames marked as keyframes.
+        radar: ``recorded``, or made from the frame's lidar anew for each sample: ``sparse``,
+            ``imaging`` or ``mixed`` (either).
         supervision: How lidar becomes dense depth.
     """
 
@@ -55,6 +58,7 @@ class SourceConfig:
     lidar: bool = True
     sweeps: int = 1
     keyframes_only: bool = False
+    radar: str = "recorded"
     supervision: SupervisionSettings = field(default_factory=SupervisionSettings)
 
     def __post_init__(self) -> None:
@@ -62,6 +66,8 @@ class SourceConfig:
         require(self.sweeps >= 1, "source sweeps", self.sweeps, "1 or more")
         kinds = ("auto", "depth", "lidar", "none")
         require(self.dense in kinds, "source dense", self.dense, f"one of {kinds}")
+        radars = ("recorded", *RADAR_KINDS)
+        require(self.radar in radars, "source radar", self.radar, f"one of {radars}")
 
 
 @dataclass(frozen=True)

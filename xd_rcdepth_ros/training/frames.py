@@ -22,6 +22,7 @@ from xd_rcdepth_ros.geometry import NetworkGrid, SensorFrame
 from xd_rcdepth_ros.recordings.index import find_recordings
 from xd_rcdepth_ros.recordings.reader import Recording
 from xd_rcdepth_ros.supervision.lidar_depth import DenseSupervision, supervise
+from xd_rcdepth_ros.supervision.lidar_radar import sweep_from_lidar
 from xd_rcdepth_ros.training.config import SourceConfig
 from xd_rcdepth_ros.training.kept import keep_array
 
@@ -100,6 +101,19 @@ class TrainingFrames:
         frame = self._read(index)
         self._keep(index, frame)
         return frame
+
+    def with_radar(self, index: int, rng: np.random.Generator) -> SensorFrame:
+        """Return one frame with radar as the source says: as recorded, or made from its lidar.
+
+        Raises:
+            XDRCDepthError: As :meth:`Recording.frame`.
+        """
+        frame = self[index]
+        if self.source.radar == "recorded" or frame.lidar is None:
+            return frame
+        transforms = self.places[index][0].index.transforms
+        velocity = transforms.velocity(frame.camera.frame_id, frame.stamp_ns)
+        return replace(frame, radar=(sweep_from_lidar(frame, self.source.radar, rng, velocity),))
 
     def prepare(self, on_frame: OnFrame | None = None) -> dict[int, str]:
         """Make all dense depth that is not on disk yet, in the order of the recordings.
