@@ -299,7 +299,7 @@ def test_pytorch_on_a_gpu_agrees_with_the_cpu(precision):
 
 
 def test_every_backend_is_a_choice_of_the_node():
-    from xd_rcdepth_ros.ros.parameters.table import PARAMETERS
+    from xd_rcdepth_ros.ros.parameters.table import NodeParameters
 
-    (spec,) = (spec for spec in PARAMETERS if spec.name == "backend")
+    (spec,) = (spec for spec in NodeParameters.specs() if spec.name == "backend")
     assert spec.choices == ("auto", *BACKENDS)

@@ -26,14 +26,13 @@ from xd_rcdepth_ros.geometry import (  # noqa: E402
     rasterize_radar,
 )
 from xd_rcdepth_ros.recordings.messages import camera_of, stamp_ns_of  # noqa: E402
-from xd_rcdepth_ros.recordings.pointcloud import fields_of, radar_cloud  # noqa: E402
+from xd_rcdepth_ros.recordings.pointcloud import RadarFieldMap, fields_of, radar_cloud  # noqa: E402
 from xd_rcdepth_ros.ros import conversions  # noqa: E402
-from xd_rcdepth_ros.ros.parameters.configuration import RadarInput  # noqa: E402
-from xd_rcdepth_ros.ros.parameters.table import RADAR_FIELDS  # noqa: E402
+from xd_rcdepth_ros.ros.parameters.radars import RadarInput  # noqa: E402
 from xd_rcdepth_ros.ros.radars import decode_radar  # noqa: E402
 
 RGB = np.random.default_rng(0).integers(0, 255, (6, 8, 3), np.uint8)
-FIELDS = {role: name for role, (name, _) in RADAR_FIELDS.items()}
+FIELDS = RadarFieldMap()
 
 
 def image(array, encoding):
@@ -198,13 +197,13 @@ def test_cloud_is_read_by_field_names():
     np.testing.assert_array_equal(points.position_m, POINTS.position_m)
     np.testing.assert_array_equal(points.velocity_mps, POINTS.velocity_mps)
     assert np.isnan(points.velocity_compensated_mps).all()  # not mapped
-    mapped = RadarInput("point_cloud2", {**FIELDS, "vx": "", "vy": "", "radial_speed": "rcs"})
+    mapped = RadarInput("point_cloud2", RadarFieldMap(vx="", vy="", radial_speed="rcs"))
     rates = np.linalg.norm(decode_radar(cloud(array), mapped).velocity_mps, axis=1)
     np.testing.assert_allclose(rates, [3.0, 4.0], rtol=1e-6)
 
 
 def test_a_wrong_field_map_lists_the_fields_that_are_there():
-    radar = RadarInput("point_cloud2", {**FIELDS, "rcs": "power"})
+    radar = RadarInput("point_cloud2", RadarFieldMap(rcs="power"))
     with pytest.raises(MessageError) as caught:
         decode_radar(cloud(radar_cloud(POINTS)), radar)
     text = str(caught.value)

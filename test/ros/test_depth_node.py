@@ -27,9 +27,9 @@ def changed(live):
     before = {}
 
     def change(**values):
-        from xd_rcdepth_ros.ros.parameters.table import specs
+        from xd_rcdepth_ros.ros.parameters.configuration import NodeConfig
 
-        defaults = {spec.name: spec.default for spec in specs(("front",))}
+        defaults = {spec.name: spec.default for spec in NodeConfig.specs()}
         for name in values:
             value = defaults[name.replace("__", ".")]
             before[name] = list(value) if isinstance(value, tuple) else value
@@ -280,9 +280,9 @@ def test_every_parameter_describes_itself_to_ros(live):
     from rcl_interfaces.msg import ParameterType
     from rcl_interfaces.srv import DescribeParameters
 
-    from xd_rcdepth_ros.ros.parameters.table import specs
+    from xd_rcdepth_ros.ros.parameters.configuration import NodeConfig
 
-    table = {spec.name: spec for spec in specs(("front",))}
+    table = {spec.name: spec for spec in NodeConfig.specs()}
     client = live.node.create_client(DescribeParameters, "/depth_node/describe_parameters")
     assert client.wait_for_service(10)
     future = client.call_async(DescribeParameters.Request(names=list(table)))
@@ -298,7 +298,7 @@ def test_every_parameter_describes_itself_to_ros(live):
         assert found.read_only == (spec.change == "start")
         ranges = [*found.floating_point_range, *found.integer_range]
         if ranges:
-            assert (ranges[0].from_value, ranges[0].to_value) == (spec.low, spec.high)
+            assert (ranges[0].from_value, ranges[0].to_value) == spec.limits
         else:
             assert found.additional_constraints == spec.allowed
         assert ranges or spec.type_name not in ("int", "double"), name

@@ -75,7 +75,7 @@ class Process:
         """Let time pass, tended once a second."""
         for _ in range(seconds):
             self.now_s += 1
-            self.keeper.tend()
+            self.keeper.trim()
 
 
 def test_it_trims_when_the_process_has_grown_and_only_then():
@@ -110,7 +110,7 @@ def test_trims_that_do_not_help_become_rare():
 def test_the_least_is_found_anew_for_another_kind_of_work():
     process = Process()
     process.live(1)
-    process.keeper.forget()
+    process.keeper.reset()
     process.bytes = 300  # a model was loaded
     process.live(100)
     assert process.trims_s == []

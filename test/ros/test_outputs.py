@@ -18,7 +18,6 @@ from xd_rcdepth_ros.geometry import DepthResult, PinholeCamera, rasterize_radar 
 from xd_rcdepth_ros.inference import colorize_depth  # noqa: E402
 from xd_rcdepth_ros.ros.outputs import Outputs  # noqa: E402
 from xd_rcdepth_ros.ros.parameters.configuration import NodeConfig  # noqa: E402
-from xd_rcdepth_ros.ros.parameters.table import specs  # noqa: E402
 
 CAMERA = PinholeCamera.from_focal(8, 4, 10.0, 10.0, 3.5, 1.5)
 RGB = np.zeros((4, 8, 3), np.uint8)
@@ -57,8 +56,7 @@ def outputs(monkeypatch):
 
 
 def config(**parameters):
-    values = {spec.name: spec.default for spec in specs(())} | {"radars": ("",)}
-    return NodeConfig.from_values(values | parameters)
+    return NodeConfig.from_values({"radars": ("",)} | parameters)
 
 
 def result():

@@ -36,7 +36,6 @@ from xd_rcdepth_ros.ros.conversions import (  # noqa: E402
 from xd_rcdepth_ros.ros.explanations import Explanations  # noqa: E402
 from xd_rcdepth_ros.ros.outputs import RateLimit  # noqa: E402
 from xd_rcdepth_ros.ros.parameters.configuration import NodeConfig  # noqa: E402
-from xd_rcdepth_ros.ros.parameters.table import specs  # noqa: E402
 from xd_rcdepth_ros.ros.pipeline import DepthPipeline  # noqa: E402
 from xd_rcdepth_ros.ros.transforms import SweepTransforms  # noqa: E402
 
@@ -104,8 +103,7 @@ class Outputs:
 
 class Bench:
     def __init__(self, radars=(), **parameters):
-        values = {spec.name: spec.default for spec in specs(radars)}
-        values |= {"radars": radars or ("",)} | parameters
+        values = {"radars": radars or ("",)} | parameters
         self.said, self.outputs, self.estimator = [], Outputs(), Estimator()
         self.pipeline = DepthPipeline(
             NodeConfig.from_values(values),
@@ -358,8 +356,7 @@ def test_explaining_takes_no_more_than_its_share_of_the_time():
     outputs = SimpleNamespace(
         wanted=lambda *topics: HEATMAP in topics, publish_saliency=publish_saliency
     )
-    values = {spec.name: spec.default for spec in specs(())} | {"radars": ("",)}
-    values |= {"saliency.rate": 30.0, "saliency.share": 0.1}
+    values = {"radars": ("",), "saliency.rate": 30.0, "saliency.share": 0.1}
     explanations = Explanations(
         NodeConfig.from_values(values), estimator, outputs, lambda *_: None, lambda: now_s[0]
     )

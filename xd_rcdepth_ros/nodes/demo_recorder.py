@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Records what a depth node answers to a replayed drive, and when: the demo's third process.
 
-It says ``READY`` on standard output when the depth node is active and every output is subscribed
-to, so that a player started then loses nothing. It ends by itself once the player has gone and
+It writes ``READY`` to standard output when the depth node is active and every output is subscribed
+to, so that a player started then loses nothing. It ends by itself once the player has ended and
 every image has its depth. It writes a rosbag2 of the outputs, and a JSON file with the time at
 which DDS says each message was published and received (wall clock, nanoseconds).
 """
@@ -15,17 +15,15 @@ import shutil
 import struct
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import rclpy
 from lifecycle_msgs.msg import State
 from lifecycle_msgs.srv import GetState
 from rcl_interfaces.msg import ParameterDescriptor
-from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rosbags.interfaces import Connection
@@ -36,6 +34,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 import xd_rcdepth_ros.msg
 from xd_rcdepth_ros.errors import RecordingError
 from xd_rcdepth_ros.msg import DepthStatus
+from xd_rcdepth_ros.ros.process import run_node
 
 READY = "READY: the depth node is active and its outputs are subscribed to"
 DEPTH = "depth/image"
@@ -112,6 +111,19 @@ class OutputBag:
         shutil.rmtree(self._partial, ignore_errors=True)
 
 
+def times_ns(info: Mapping[str, int] | None) -> tuple[int, int]:
+    """Return when a message was published and received, wall clock, nanoseconds.
+
+    Args:
+        info: What rclpy knows of the message; None on Humble, where it knows nothing, and now
+            counts for both.
+    """
+    if info is None:
+        now_ns = time.time_ns()
+        return now_ns, now_ns
+    return info["source_timestamp"], info["received_timestamp"]
+
+
 @dataclass
 class Arrivals:
     """When messages came: for each topic (stamp, published, received), nanoseconds."""
@@ -120,7 +132,7 @@ class Arrivals:
     last_s: float = 0.0
 
     def add(self, topic: str, stamp_ns: int, published_ns: int, received_ns: int) -> None:
-        """Book one message."""
+        """Note one message."""
         self.of_topic.setdefault(topic, []).append((stamp_ns, published_ns, received_ns))
         self.last_s = time.monotonic()
 
@@ -130,7 +142,7 @@ class Arrivals:
 
 
 class DemoRecorder(Node):
-    """Waits for the depth node, records its outputs, and knows when the replay is over.
+    """Waits for the depth node, records its outputs, and ends when the replay is over.
 
     Args:
         **kwargs: Passed on to :class:`rclpy.node.Node`.
@@ -155,7 +167,7 @@ class DemoRecorder(Node):
             5.0,
             "Longest silence before an image counts as not answered, seconds.",
         )
-        self.finished, self.failure = False, ""
+        self.finished = False
         self._arrivals = Arrivals()
         self._bag: OutputBag | None = None  # opened when recording begins
         self._names = {f"{self._target}/{name}": name for name in OUTPUTS}
@@ -165,13 +177,13 @@ class DemoRecorder(Node):
         self._ready = False
         self._since_s = time.monotonic()
         self._listen(self._image_topic, CompressedImage, "", ReliabilityPolicy.BEST_EFFORT)
-        self.create_timer(0.1, self._look)
+        self.create_timer(0.1, self._check_progress)
 
     def close(self) -> None:
         """Write the bag and the times; nothing if the replay did not come to its end."""
         if self._bag is None:
             return
-        if self.failure or not self.finished:
+        if not self.finished:
             self._bag.discard()
             return
         self._bag.close()
@@ -195,21 +207,19 @@ class DemoRecorder(Node):
         self, topic: str, kind: type, type_name: str, reliability: ReliabilityPolicy
     ) -> None:
         qos = QoSProfile(depth=100, reliability=reliability, durability=DurabilityPolicy.VOLATILE)
-        self.create_subscription(kind, topic, self._booker(topic, type_name), qos, raw=True)
+        self.create_subscription(kind, topic, self._recorder(topic, type_name), qos, raw=True)
         self._subscribed.add(topic)
 
-    def _booker(self, topic: str, type_name: str) -> Callable[[Any, Any], None]:
-        def book(serialized: Any, info: Any) -> None:
-            received_ns = info["received_timestamp"]
-            stamp_ns = header_stamp_ns(serialized)
-            self._arrivals.add(topic, stamp_ns, info["source_timestamp"], received_ns)
+    def _recorder(self, topic: str, type_name: str) -> Callable[[Any, Any], None]:
+        def record(serialized: Any, info: Any = None) -> None:
+            published_ns, received_ns = times_ns(info)
+            self._arrivals.add(topic, header_stamp_ns(serialized), published_ns, received_ns)
             if type_name and self._bag is not None:
                 self._bag.write(topic, type_name, received_ns, serialized)
 
-        return book
+        return record
 
-    def _look(self) -> None:
-        """Look around, ten times a second: has anything changed that matters?"""
+    def _check_progress(self) -> None:
         waited_s = time.monotonic() - self._since_s
         if not self._ready:
             self._subscribe_to_outputs()
@@ -221,7 +231,7 @@ class DemoRecorder(Node):
                 sys.stdout.flush()
             elif waited_s > self._start_timeout_s:
                 missing = sorted(set(self._names) - self._subscribed)
-                self._end(
+                raise RecordingError(
                     f"{self._target} was not ready after {self._start_timeout_s:g} s "
                     f"(active: {self._active}; outputs not offered: {missing or 'none'})."
                 )
@@ -229,14 +239,14 @@ class DemoRecorder(Node):
         images = self._arrivals.stamps(self._image_topic)
         if not images:
             if waited_s > self._start_timeout_s:
-                self._end(f"no image came on {self._image_topic} in {waited_s:.0f} s.")
+                raise RecordingError(f"no image came on {self._image_topic} in {waited_s:.0f} s.")
             return
         if self.count_publishers(self._image_topic) > 0:
             return
         quiet_s = time.monotonic() - self._arrivals.last_s
         answered = images <= self._arrivals.stamps(f"{self._target}/{DEPTH}")
         if quiet_s > (0.5 if answered else self._answer_timeout_s):
-            self._end()
+            self.finished = True
 
     def _subscribe_to_outputs(self) -> None:
         for topic in set(self._names) - self._subscribed:
@@ -254,22 +264,10 @@ class DemoRecorder(Node):
         answer = future.result()
         self._active = answer.current_state.id == State.PRIMARY_STATE_ACTIVE
 
-    def _end(self, failure: str = "") -> None:
-        self.failure, self.finished = failure, True
-
 
 def main(args: list[str] | None = None) -> int:
     """Run the recorder until the replay is over; the exit status is 1 if it never began."""
-    rclpy.init(args=args)
-    recorder = DemoRecorder()
-    with suppress(KeyboardInterrupt, ExternalShutdownException):
-        while not recorder.finished:
-            rclpy.spin_once(recorder, timeout_sec=0.5)
-    recorder.close()
-    if recorder.failure:
-        recorder.get_logger().error(recorder.failure)
-    rclpy.try_shutdown()
-    return 1 if recorder.failure else 0
+    return run_node("demo_recorder", DemoRecorder, args, lambda recorder: not recorder.finished)
 
 
 if __name__ == "__main__":

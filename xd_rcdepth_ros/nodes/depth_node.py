@@ -8,13 +8,10 @@ import time
 from functools import partial
 from pathlib import Path
 
-import rclpy
-from diagnostic_msgs.msg import DiagnosticArray
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.clock import Clock, ClockType, JumpThreshold
 from rclpy.duration import Duration
-from rclpy.executors import ExternalShutdownException
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
-from rclpy.logging import get_logger
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from tf2_ros import Buffer, TransformListener
 
@@ -30,6 +27,7 @@ from xd_rcdepth_ros.ros.outputs import Outputs
 from xd_rcdepth_ros.ros.parameters.configuration import NodeConfig
 from xd_rcdepth_ros.ros.parameters.server import ParameterServer
 from xd_rcdepth_ros.ros.pipeline import DepthPipeline
+from xd_rcdepth_ros.ros.process import run_node
 from xd_rcdepth_ros.ros.radars import message_type
 from xd_rcdepth_ros.ros.transforms import SweepTransforms
 
@@ -41,7 +39,7 @@ class DepthNode(LifecycleNode):
     """Lifecycle of the depth node.
 
     ``configure`` loads the model and warms it up, ``activate`` opens the topics, ``deactivate``
-    closes them and keeps the model, ``cleanup`` frees it.
+    closes them and keeps the model, ``cleanup`` releases it.
     """
 
     def __init__(self, **kwargs: object) -> None:
@@ -53,17 +51,18 @@ class DepthNode(LifecycleNode):
         self._buffer: Buffer | None = None
         self._outputs: Outputs | None = None
         self._pipeline: DepthPipeline | None = None
-        self._complain = Complaints(self._say)
+        self._complain = Complaints(self._log)
         self._inputs = Inputs(self, self._complain)
         self._memory = MemoryKeeper()
         self._recent_drops = diagnostics.SinceLast()
         self._recent_transforms = diagnostics.SinceLast()
-        self._parameters_checked = ParameterServer(self, self._reconfigure)
-        config = self._parameters_checked.config
+        self._parameter_server = ParameterServer(self, NodeConfig, self._reconfigure)
+        self._warned_of: set[str] = set()
+        config = self._parameter_server.config
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         self._diagnostics_timer = self.create_timer(
-            config.diagnostics_period, self._publish_diagnostics, clock=self._steady
+            config.diagnostics_period, self._watch, clock=self._steady
         )
         self._poll_timer = self.create_timer(POLL_PERIOD_S, self._poll, clock=self._steady)
         self._poll_timer.cancel()
@@ -73,15 +72,16 @@ class DepthNode(LifecycleNode):
                 min_backward=Duration(nanoseconds=-int(1e9 * config.sync_time_jump)),
                 on_clock_change=False,
             ),
-            post_callback=lambda _: self._forget_time(),
+            post_callback=lambda _: self._reset_time(),
         )
         self._start_timer = self.create_timer(0.0, self._start, clock=self._steady)
+        self._warn_of_unknown_parameters()
 
     # Lifecycle -----------------------------------------------------------------------------------
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the model, warm it up, listen to transforms, make the publishers."""
-        config = self._parameters_checked.config
+        config = self._parameter_server.config
         named = Path(config.model_file).expanduser() if config.model_file else None
         try:
             model_file = (named or shipped_model()).resolve()
@@ -99,14 +99,14 @@ class DepthNode(LifecycleNode):
             start_s = time.monotonic()
             estimator.warm_up(_warm_up_camera(estimator))
         except Exception as error:  # rclpy would swallow it; a driver may throw anything
-            return self._fail("configure", error)
+            return self._fail_transition("configure", error)
         self._problem = ""
         self._estimator = estimator
         self._buffer = Buffer(node=self)
         self._listener = TransformListener(self._buffer, self, spin_thread=False)
         self._transforms = SweepTransforms(self._buffer)
         self._outputs = Outputs(self)
-        self._parameters_checked.locked = True
+        self._parameter_server.locked = True
         info = estimator.info
         self.get_logger().info(
             f"loaded {info.name} ({info.parameters / 1e6:.2f} M weights, sha256 "
@@ -117,7 +117,7 @@ class DepthNode(LifecycleNode):
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Open the topics."""
-        config = self._parameters_checked.config
+        config = self._parameter_server.config
         assert self._estimator and self._transforms and self._outputs
         super().on_activate(state)
         pipeline = DepthPipeline(
@@ -134,8 +134,9 @@ class DepthNode(LifecycleNode):
             self._open_inputs(config, pipeline)
         except Exception as error:
             self._close_inputs()
-            return self._fail("activate", error)
-        self._memory.forget()
+            return self._fail_transition("activate", error)
+        self._memory.reset()
+        self._warn_of_unknown_parameters()
         topics = ", ".join(state.topic for state in self._inputs.states)
         self.get_logger().info(f"active; listening to {topics}")
         return TransitionCallbackReturn.SUCCESS
@@ -146,32 +147,32 @@ class DepthNode(LifecycleNode):
         return super().on_deactivate(state)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Free the model and all that configure made."""
-        self._free()
+        """Release the model and all that configure made."""
+        self._release()
         return super().on_cleanup(state)
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Close and free everything."""
-        self._free()
+        """Close and release everything."""
+        self._release()
         return TransitionCallbackReturn.SUCCESS
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Go back to unconfigured after a transition broke."""
-        self._free()
+        self._release()
         return TransitionCallbackReturn.SUCCESS
 
     def close(self) -> None:
         """End all threads; to be called before the node is destroyed."""
-        self._free()
+        self._release()
 
     def _start(self) -> None:
         self._start_timer.cancel()
-        if not self._parameters_checked.config.autostart:
+        if not self._parameter_server.config.autostart:
             return
         if self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
             self.trigger_activate()
 
-    def _fail(self, transition: str, error: Exception) -> TransitionCallbackReturn:
+    def _fail_transition(self, transition: str, error: Exception) -> TransitionCallbackReturn:
         name = "" if isinstance(error, XDRCDepthError) else f"{type(error).__name__}: "
         self._problem = f"{transition} failed: {name}{error}"
         self.get_logger().error(self._problem)
@@ -197,7 +198,7 @@ class DepthNode(LifecycleNode):
                 self._publish_diagnostics()
             self._pipeline = None
 
-    def _free(self) -> None:
+    def _release(self) -> None:
         self._close_inputs()
         if self._listener is not None:
             self._listener.unregister()
@@ -211,7 +212,7 @@ class DepthNode(LifecycleNode):
             self._outputs.close()
         self._estimator = self._outputs = self._transforms = None
         self._listener = self._buffer = None
-        self._parameters_checked.locked = False
+        self._parameter_server.locked = False
         release_all()
 
     # Callbacks -----------------------------------------------------------------------------------
@@ -228,7 +229,7 @@ class DepthNode(LifecycleNode):
         if self._pipeline is None or not self._pipeline.pending:
             self._poll_timer.cancel()
 
-    def _forget_time(self) -> None:
+    def _reset_time(self) -> None:
         if self._pipeline is not None:
             self._pipeline.forget_time()
 
@@ -237,39 +238,60 @@ class DepthNode(LifecycleNode):
         if self._pipeline is not None:
             self._pipeline.reconfigure(config)
 
+    def _watch(self) -> None:
+        self._publish_diagnostics()
+        self._warn_of_silence()
+        self._memory.trim()
+
     def _publish_diagnostics(self) -> None:
-        config = self._parameters_checked.config
-        node, now_s = self.get_fully_qualified_name(), time.monotonic()
+        node = self.get_fully_qualified_name()
         state = "active" if self._pipeline else "inactive" if self._estimator else "unconfigured"
         info = self._estimator.describe() if self._estimator else {}
-        effort = self._effort()
-        statuses = [diagnostics.model_status(node, state, self._problem, info, effort)]
+        statuses = [diagnostics.model_status(node, state, self._problem, info, self._effort())]
         if self._pipeline is not None and self._transforms is not None:
-            ledger, transforms = self._pipeline.ledger.state(), self._transforms.counts()
-            timeout_s = config.watchdog_timeout
-            statuses += [
-                diagnostics.frames_status(
-                    node, ledger, self._recent_drops(ledger.drops), self._pipeline.timing, now_s
-                ),
-                diagnostics.synchronisation_status(node, self._pipeline.sync_counts()),
-                diagnostics.transforms_status(
-                    node, transforms, self._recent_transforms(transforms), config.fixed_frame
-                ),
-                *(
-                    diagnostics.input_status(node, input_state, now_s, timeout_s)
-                    for input_state in self._inputs.states
-                ),
-            ]
-            self._inputs.complain_of_silence(timeout_s)
-        now = self.get_clock().now()
-        started_s = min((state.opened_s for state in self._inputs.states), default=now_s)
-        if now.nanoseconds == 0 and now_s - started_s >= config.watchdog_timeout:
+            statuses += self._activity(node, self._pipeline, self._transforms)
+        stamp = self.get_clock().now().to_msg()
+        self._diagnostics.publish(diagnostics.array(stamp, statuses))
+
+    def _activity(
+        self, node: str, pipeline: DepthPipeline, transforms: SweepTransforms
+    ) -> list[DiagnosticStatus]:
+        """Return how frames, synchronisation, transforms and inputs of an active node are."""
+        config, now_s = self._parameter_server.config, time.monotonic()
+        ledger, counts = pipeline.ledger.state(), transforms.counts()
+        drops, failures = self._recent_drops(ledger.drops), self._recent_transforms(counts)
+        return [
+            diagnostics.frames_status(node, ledger, drops, pipeline.timing, now_s),
+            diagnostics.synchronisation_status(node, pipeline.sync_counts()),
+            diagnostics.transforms_status(node, counts, failures, config.fixed_frame),
+            *(
+                diagnostics.input_status(node, state, now_s, config.watchdog_timeout)
+                for state in self._inputs.states
+            ),
+        ]
+
+    def _warn_of_silence(self) -> None:
+        """Warn of inputs that are silent, and of a clock that does not run."""
+        timeout_s = self._parameter_server.config.watchdog_timeout
+        self._inputs.complain_of_silence(timeout_s)
+        opened_s = [state.opened_s for state in self._inputs.states]
+        waited = bool(opened_s) and time.monotonic() - min(opened_s) >= timeout_s
+        if waited and self.get_clock().now().nanoseconds == 0:
             self._complain(
                 "use_sim_time is true, but nothing publishes /clock: play the bag with --clock, or "
                 "set use_sim_time to false."
             )
-        self._diagnostics.publish(diagnostics.array(now.to_msg(), statuses))
-        self._memory.tend()
+
+    def _warn_of_unknown_parameters(self) -> None:
+        """Warn once of each parameter that was given and has no effect.
+
+        Those of ``qos_overrides`` are known when publishers and subscriptions have been made.
+        """
+        active = self._pipeline is not None
+        for name, text in self._parameter_server.unknown().items():
+            if name not in self._warned_of and (active or not name.startswith("qos_overrides.")):
+                self._warned_of.add(name)
+                self.get_logger().warning(text)
 
     def _effort(self) -> dict[str, int]:
         """Return how often the depth was explained; all of it stays 0 while nobody asks."""
@@ -280,7 +302,7 @@ class DepthNode(LifecycleNode):
             "backward_passes": self._estimator.backward_passes if self._estimator else 0,
         }
 
-    def _say(self, level: str, text: str) -> None:
+    def _log(self, level: str, text: str) -> None:
         if level == "error":
             self.get_logger().error(text)
         else:
@@ -298,25 +320,9 @@ def _warm_up_camera(estimator: DepthEstimator) -> PinholeCamera:
 
 
 def main(args: list[str] | None = None) -> int:
-    """Run the node until it is told to stop; exit status 1 if its parameters cannot be used."""
+    """Run the node until SIGINT or SIGTERM; exit status 1 if its parameters cannot be used."""
     prepare_heap()
-    rclpy.init(args=args)
-    node = None
-    try:
-        node = DepthNode()
-        rclpy.spin(node)
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    except XDRCDepthError as error:
-        get_logger("depth_node").fatal(str(error))
-        return 1
-    finally:
-        if node is not None:
-            node.close()
-            node.destroy_node()
-        if rclpy.ok():
-            rclpy.shutdown()
-    return 0
+    return run_node("depth_node", DepthNode, args)
 
 
 if __name__ == "__main__":

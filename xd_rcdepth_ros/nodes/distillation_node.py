@@ -4,30 +4,23 @@
 from __future__ import annotations
 
 import logging
-import signal
 import sys
 import time
-from typing import Any
 
-import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
-from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType
 from rclpy.duration import Duration
-from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
-from rclpy.logging import get_logger
-from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile
-from rclpy.signals import SignalHandlerOptions
 from std_srvs.srv import Trigger
 
-from xd_rcdepth_ros.errors import ConfigurationError, XDRCDepthError
+from xd_rcdepth_ros.errors import XDRCDepthError
 from xd_rcdepth_ros.msg import TrainingProgress
 from xd_rcdepth_ros.ros import diagnostics
-from xd_rcdepth_ros.ros.parameters.server import descriptor
-from xd_rcdepth_ros.ros.training.parameters import TRAINING_PARAMETERS, check_run, run_of
+from xd_rcdepth_ros.ros.parameters.server import ParameterServer
+from xd_rcdepth_ros.ros.process import run_node
+from xd_rcdepth_ros.ros.training.parameters import TrainingParameters
+from xd_rcdepth_ros.ros.training.run import check_run, run_of
 from xd_rcdepth_ros.ros.training.status import progress_message, training_status
 from xd_rcdepth_ros.ros.training.thread import TrainingThread
 from xd_rcdepth_ros.training.config import RunConfig
@@ -36,13 +29,12 @@ from xd_rcdepth_ros.training.progress import Progress, State
 POLL_PERIOD_S = 0.1
 DIAGNOSTICS_PERIOD_S = 1.0
 DELIVERY_S = 1.0
-_SPECS = {spec.name: spec for spec in TRAINING_PARAMETERS}
 
 
 class DistillationNode(LifecycleNode):
-    """Lifecycle of a training: it is active exactly while its run goes on.
+    """Lifecycle of a training: the node is active exactly while its run continues.
 
-    ``configure`` reads and checks what is to be trained, ``activate`` starts it or goes on with it,
+    ``configure`` reads and checks what is to be trained, ``activate`` starts or continues it,
     ``deactivate`` saves a resumable state. When a run ends, the node deactivates itself.
     """
 
@@ -55,8 +47,7 @@ class DistillationNode(LifecycleNode):
         self._resume = True
         self._unusable = 0
         self._recent = diagnostics.SinceLast()
-        self._declare()
-        self.add_on_set_parameters_callback(self._check)
+        self._parameter_server = ParameterServer(self, TrainingParameters, lambda _: None)
         latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         self._publisher = self.create_publisher(TrainingProgress, "~/progress", latched)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
@@ -67,14 +58,16 @@ class DistillationNode(LifecycleNode):
         self.create_timer(POLL_PERIOD_S, self._poll, clock=steady)
         self.create_timer(DIAGNOSTICS_PERIOD_S, self._publish_diagnostics, clock=steady)
         self._start_timer = self.create_timer(0.0, self._start, clock=steady)
+        for text in self._parameter_server.unknown().values():
+            self.get_logger().warning(text)
 
     # Lifecycle -----------------------------------------------------------------------------------
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Read the configuration, and check what it names."""
-        values = self._values({})
+        parameters = self._parameter_server.config
         try:
-            config = run_of(values)
+            config = run_of(parameters)
             check_run(config)
         except Exception as error:  # rclpy would swallow it
             name = "" if isinstance(error, XDRCDepthError) else f"{type(error).__name__}: "
@@ -82,7 +75,8 @@ class DistillationNode(LifecycleNode):
             self.get_logger().error(self._problem)
             return TransitionCallbackReturn.FAILURE
         self._problem, self._progress, self._unusable = "", None, 0
-        self._config, self._resume = config, values["resume"]
+        self._config, self._resume = config, parameters.resume
+        self._parameter_server.locked = True
         self.get_logger().info(
             f"configured: {config.stage}, {config.schedule.steps} steps of "
             f"{config.schedule.batch_size} samples, output in {config.output}"
@@ -90,10 +84,10 @@ class DistillationNode(LifecycleNode):
         return super().on_configure(state)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Start the run, or go on with it."""
+        """Start the run, or continue it."""
         assert self._config is not None
         self._run = TrainingThread(self._config, self._resume)
-        self._resume = True  # from now on it is this run that is gone on with
+        self._resume = True  # from now on this run is continued
         self.get_logger().info(f"active; training the {self._config.stage}")
         return super().on_activate(state)
 
@@ -103,8 +97,9 @@ class DistillationNode(LifecycleNode):
         return super().on_deactivate(state)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Forget the configuration."""
+        """Drop the configuration."""
         self._config = self._progress = None
+        self._parameter_server.locked = False
         return super().on_cleanup(state)
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -116,23 +111,24 @@ class DistillationNode(LifecycleNode):
         """Go back to unconfigured after a transition broke."""
         self._end_run()
         self._config = None
+        self._parameter_server.locked = False
         return TransitionCallbackReturn.SUCCESS
 
     def close(self) -> None:
-        """Save a resumable state, and see the last report off; before the node is destroyed."""
+        """Save a resumable state and deliver the last report; before the node is destroyed."""
         self._end_run()
         if self.context.ok():
             self._publisher.wait_for_all_acked(Duration(seconds=DELIVERY_S))
 
     def _start(self) -> None:
         self._start_timer.cancel()
-        if not self.get_parameter("autostart").value:
+        if not self._parameter_server.config.autostart:
             return
         if self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
             self.trigger_activate()
 
     def _end_run(self) -> None:
-        """Stop the run if it still goes, wait for its end, and say what came of it."""
+        """Stop the run if there is one, wait for its end, and log the outcome."""
         run = self._run
         if run is None:
             return
@@ -144,12 +140,12 @@ class DistillationNode(LifecycleNode):
         self._publish_reports(run)
         self._unusable = len(run.result.unusable) if run.result else 0
         end, log = run.newest, self.get_logger()
-        said = f"{end.state.value} at step {end.step} of {end.steps_total}: {end.message}"
+        outcome = f"{end.state.value} at step {end.step} of {end.steps_total}: {end.message}"
         if end.state == State.FAILED:
-            log.error(said)
+            log.error(outcome)
         else:
             model = run.result.model if run.result else None
-            log.info(f"{said}; best model: {model or 'none yet'}")
+            log.info(f"{outcome}; best model: {model or 'none yet'}")
 
     # Callbacks -----------------------------------------------------------------------------------
 
@@ -178,7 +174,7 @@ class DistillationNode(LifecycleNode):
     def _on_resume(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         if self._run is not None:
             self._run.resume()
-        return self._answer(response, "the run goes on")
+        return self._answer(response, "the run continues")
 
     def _on_stop(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         if self._run is not None:
@@ -187,7 +183,7 @@ class DistillationNode(LifecycleNode):
 
     def _answer(self, response: Trigger.Response, text: str) -> Trigger.Response:
         response.success = self._run is not None
-        response.message = text if self._run is not None else "no run goes on; activate the node"
+        response.message = text if self._run is not None else "nothing runs; activate the node"
         return response
 
     def _publish_diagnostics(self) -> None:
@@ -206,70 +202,11 @@ class DistillationNode(LifecycleNode):
         stamp = self.get_clock().now().to_msg()
         self._diagnostics.publish(diagnostics.array(stamp, [status]))
 
-    # Parameters ----------------------------------------------------------------------------------
-
-    def _declare(self) -> None:
-        for spec in TRAINING_PARAMETERS:
-            default = list(spec.default) if isinstance(spec.default, tuple) else spec.default
-            try:
-                self.declare_parameter(spec.name, default, descriptor(spec))
-            except (InvalidParameterTypeException, InvalidParameterValueException) as error:
-                raise ConfigurationError(
-                    f"parameter {spec.name} cannot be used: {error}. Expected {spec.type_name}."
-                ) from error
-        for name, value in self._values({}).items():
-            _SPECS[name].check(value)
-
-    def _values(self, changed: dict[str, Any]) -> dict[str, Any]:
-        return {name: _plain(self.get_parameter(name).value) for name in _SPECS} | changed
-
-    def _check(self, parameters: list[Parameter[Any]]) -> SetParametersResult:
-        try:
-            for parameter in (p for p in parameters if p.name in _SPECS):
-                if parameter.value is None:
-                    raise ConfigurationError(f"parameter {parameter.name} must keep a value.")
-                if self._config is not None:
-                    raise ConfigurationError(
-                        f"parameter {parameter.name} cannot change while the node is configured; "
-                        "deactivate and clean up first."
-                    )
-                _SPECS[parameter.name].check(_plain(parameter.value))
-        except ConfigurationError as error:
-            return SetParametersResult(successful=False, reason=str(error))
-        return SetParametersResult(successful=True)
-
-
-def _plain(value: Any) -> Any:
-    return tuple(value) if hasattr(value, "__len__") and not isinstance(value, str) else value
-
 
 def main(args: list[str] | None = None) -> int:
-    """Run the node until it is told to stop; exit status 1 if its parameters cannot be used."""
-    # rclpy's own handlers end DDS at once; here the state is saved first, and said to be saved.
-    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    """Run the node until SIGINT or SIGTERM; exit status 1 if its parameters cannot be used."""
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    asked_to_end: list[int] = []
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda number, frame: asked_to_end.append(number))
-    node = None
-    try:
-        node = DistillationNode()
-        executor = SingleThreadedExecutor()
-        executor.add_node(node)
-        while node.context.ok() and not asked_to_end:
-            executor.spin_once(timeout_sec=POLL_PERIOD_S)
-    except ExternalShutdownException:
-        pass
-    except XDRCDepthError as error:
-        get_logger("distillation_node").fatal(str(error))
-        return 1
-    finally:
-        if node is not None:
-            node.close()
-            node.destroy_node()
-        if rclpy.ok():
-            rclpy.shutdown()
-    return 0
+    return run_node("distillation_node", DistillationNode, args)
 
 
 if __name__ == "__main__":

@@ -83,7 +83,7 @@ class MemoryKeeper:
         self._least_bytes = float("inf")
         self.trims = 0
 
-    def tend(self) -> None:
+    def trim(self) -> None:
         """Trim if the process has grown and enough time has passed; some milliseconds then."""
         now_bytes, now_s = self._measure(), self._clock_s()
         self._least_bytes = min(self._least_bytes, now_bytes)
@@ -95,6 +95,6 @@ class MemoryKeeper:
             self._pause_s = min(max(2 * self._pause_s, _PAUSE_S[0]), _PAUSE_S[1])
             self._next_s = now_s + self._pause_s
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         """Find the least anew: what the process works with has changed."""
         self._least_bytes = float("inf")

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from xd_rcdepth_ros.errors import GeometryError, MessageError
 from xd_rcdepth_ros.geometry import RadarPoints
-from xd_rcdepth_ros.recordings.pointcloud import RadarFieldMap, decode_cloud, radar_points
+from xd_rcdepth_ros.recordings.pointcloud import decode_cloud, radar_points
 from xd_rcdepth_ros.ros.conversions import frame_name
-from xd_rcdepth_ros.ros.parameters.configuration import RadarInput
+from xd_rcdepth_ros.ros.parameters.radars import RadarInput
 
 
 def message_type(radar_type: str) -> type[Any]:
@@ -50,7 +50,7 @@ def decode_radar(message: Any, radar: RadarInput) -> RadarPoints:
     """
     try:
         if radar.type == "point_cloud2":
-            return radar_points(decode_cloud(message), RadarFieldMap(**radar.fields))
+            return radar_points(decode_cloud(message), radar.fields)
         if radar.type == "radar_scan":
             return _scan_points(message)
         return _track_points(message)

@@ -267,7 +267,8 @@ def test_ctrl_c_at_a_launched_run_leaves_a_state_that_the_command_goes_on_from(
 ):
     import torch
 
-    from xd_rcdepth_ros.ros.training.parameters import run_of
+    from xd_rcdepth_ros.ros.training.parameters import TrainingParameters
+    from xd_rcdepth_ros.ros.training.run import run_of
     from xd_rcdepth_ros.training.progress import Control
     from xd_rcdepth_ros.training.runs import run
 
@@ -286,10 +287,10 @@ def test_ctrl_c_at_a_launched_run_leaves_a_state_that_the_command_goes_on_from(
         assert "Traceback" not in process.text()
     assert Path(stopped.checkpoint).is_file() and stopped.step >= 2
     torch.set_num_threads(1)
-    values = {**parameters, "stage": "student", "teacher": "", "settings": LONG}
+    given = TrainingParameters.from_values({**parameters, "settings": LONG})
     control = Control()
     control.stop()  # after one more step
-    result = run(run_of(values), control=control)
+    result = run(run_of(given), control=control)
     assert result.progress.resumed and result.progress.step == stopped.step + 1
 
 
@@ -313,10 +314,10 @@ def test_launch_file_declares_every_argument_with_a_description():
     from launch import LaunchContext
     from launch.launch_description_sources import PythonLaunchDescriptionSource
 
-    from xd_rcdepth_ros.ros.training.parameters import TRAINING_PARAMETERS
+    from xd_rcdepth_ros.ros.training.parameters import TrainingParameters
 
     source = PythonLaunchDescriptionSource(str(REPOSITORY / "launch" / "distill.launch.py"))
     description = source.get_launch_description(LaunchContext())
     arguments = {argument.name: argument for argument in description.get_launch_arguments()}
-    assert {spec.name for spec in TRAINING_PARAMETERS} <= set(arguments)
+    assert {spec.name for spec in TrainingParameters.specs()} <= set(arguments)
     assert all(len(argument.description) > 15 for argument in arguments.values())

@@ -19,12 +19,8 @@ from xd_rcdepth_ros.msg import TrainingProgress
 from xd_rcdepth_ros.errors import CheckpointError, ConfigurationError, DeviceError, RecordingError
 from xd_rcdepth_ros.network import ModelHeader, Student, StudentConfig, save_checkpoint
 from xd_rcdepth_ros.ros.training import thread as thread_module
-from xd_rcdepth_ros.ros.training.parameters import (
-    TRAINING_PARAMETERS,
-    check_run,
-    run_of,
-    shipped_config,
-)
+from xd_rcdepth_ros.ros.training.parameters import TrainingParameters
+from xd_rcdepth_ros.ros.training.run import check_run, run_of, shipped_config
 from xd_rcdepth_ros.ros.training.status import progress_message, training_status
 from xd_rcdepth_ros.ros.training.thread import REPORT_PERIOD_S, Reports, TrainingThread
 from xd_rcdepth_ros.training.config import settings_of
@@ -38,8 +34,8 @@ RUNNING = Progress(State.RUNNING, "student", step=3, steps_total=9)
 
 def values(**changes):
     """Return parameters, their defaults where nothing is said."""
-    defaults = {spec.name: spec.default for spec in TRAINING_PARAMETERS}
-    return {**defaults, "recordings": ("bags",), "output": "run", "settings": DIRECT, **changes}
+    given = {"recordings": ("bags",), "output": "run", "settings": DIRECT, **changes}
+    return TrainingParameters(**given)
 
 
 @pytest.mark.parametrize("stage", ["student", "teacher"])
@@ -99,7 +95,7 @@ def test_what_this_machine_lacks_is_found_before_the_run(tmp_path, monkeypatch):
     output = str(tmp_path / "run")
     with pytest.raises(RecordingError, match="nowhere"):
         check_run(run_of(values(recordings=(str(tmp_path / "nowhere"),), output=output)))
-    monkeypatch.setattr("xd_rcdepth_ros.ros.training.parameters.find_recordings", lambda *_: [])
+    monkeypatch.setattr("xd_rcdepth_ros.ros.training.run.find_recordings", lambda *_: [])
     run = run_of(values(output=output))
     check_run(run)
     assert Path(output).is_dir()
@@ -125,30 +121,19 @@ def test_what_this_machine_lacks_is_found_before_the_run(tmp_path, monkeypatch):
 
 
 def test_parameters_hold_their_rules():
-    specs = {spec.name: spec for spec in TRAINING_PARAMETERS}
+    specs = {spec.name: spec for spec in TrainingParameters.specs()}
     for name, spec in specs.items():
         spec.check(spec.default)
         assert len(spec.description) > 20, name
         Parameter(
             name, value=list(spec.default) if isinstance(spec.default, tuple) else spec.default
         )
+    assert specs["settings"].parse("a=1, 2; b=3") == ("a=1, 2", "b=3")
     specs["settings"].check(("schedule.steps=3", "size=[64, 96]"))
     with pytest.raises(ConfigurationError, match="KEY=VALUE"):
         specs["settings"].check(("steps",))
     with pytest.raises(ConfigurationError, match=r"expected student \| teacher"):
         specs["stage"].check("both")
-
-
-def test_the_guide_names_every_parameter_as_it_is():
-    rows = {
-        line.split("`")[1]: line
-        for line in (REPOSITORY / "docs" / "training.md").read_text().splitlines()
-        if line.startswith("| `")
-    }
-    for spec in TRAINING_PARAMETERS:
-        default = list(spec.default) if isinstance(spec.default, tuple) else spec.default
-        shown = str(default).lower() if isinstance(default, bool) else repr(default)
-        assert f"| {spec.type_name} | `{shown}` | {spec.description} |" in rows[spec.name]
 
 
 def test_reports_keep_changes_of_state_and_the_newest():

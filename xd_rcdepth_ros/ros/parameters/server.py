@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The parameter table as parameters of a node: declared with descriptors, checked, handed on."""
+"""A parameter table as parameters of a node: declared with descriptors, checked, handed on."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, TypeVar
 
 from rcl_interfaces.msg import (
     FloatingPointRange,
@@ -20,85 +20,119 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from xd_rcdepth_ros.errors import ConfigurationError
-from xd_rcdepth_ros.ros.parameters.configuration import NodeConfig, radar_names
-from xd_rcdepth_ros.ros.parameters.spec import ParameterSpec
-from xd_rcdepth_ros.ros.parameters.table import specs
+from xd_rcdepth_ros.ros.parameters.spec import ParameterSpec, ParameterTable
+
+_TableT = TypeVar("_TableT", bound=ParameterTable)
 
 
 def descriptor(spec: ParameterSpec) -> ParameterDescriptor:
     """Return the ROS descriptor of a parameter."""
-    is_array = isinstance(spec.default, tuple)  # ROS has ranges for single numbers only
+    has_range = spec.limits is not None and not spec.is_array  # ROS has none for arrays
     message = ParameterDescriptor(
         name=spec.name,
         description=spec.description,
-        additional_constraints=spec.allowed if spec.choices or spec.pattern or is_array else "",
+        additional_constraints="" if has_range else spec.allowed,
         read_only=spec.change == "start",
     )
-    if spec.low is not None and spec.high is not None and not is_array:
+    if spec.limits is not None and has_range:
+        low, high = spec.limits
         if isinstance(spec.default, float):
             message.floating_point_range = [
-                FloatingPointRange(from_value=float(spec.low), to_value=float(spec.high))
+                FloatingPointRange(from_value=float(low), to_value=float(high))
             ]
         else:
-            message.integer_range = [
-                IntegerRange(from_value=int(spec.low), to_value=int(spec.high), step=1)
-            ]
+            message.integer_range = [IntegerRange(from_value=int(low), to_value=int(high), step=1)]
     return message
 
 
-class ParameterServer:
-    """Declares every parameter of the table on a node and keeps a checked NodeConfig of them.
+class ParameterServer(Generic[_TableT]):
+    """Declares every parameter of a table on a node and keeps the checked values.
 
     A change that is not allowed is refused as a whole, with the reason. What may not change while
-    the node runs is refused then, and taken while it is not configured.
+    the node is configured is refused then. A whole number is taken where a double is meant.
 
     Args:
         node: The node; its constructor has run.
-        on_change: Called with the new configuration after a change was taken.
+        table: The table's class.
+        on_change: Called with the new values after a change was taken.
 
     Raises:
         ConfigurationError: A value from the command line or a file is not allowed.
     """
 
-    def __init__(self, node: Node, on_change: Callable[[NodeConfig], None]) -> None:
-        self._node, self._on_change = node, on_change
+    def __init__(
+        self, node: Node, table: type[_TableT], on_change: Callable[[_TableT], None]
+    ) -> None:
+        self._node, self._table, self._on_change = node, table, on_change
         self.locked = False
         """True while only ``live`` parameters may change."""
-        radars_spec = next(spec for spec in specs(()) if spec.name == "radars")
-        self._specs: dict[str, ParameterSpec] = {}
-        self._declare([radars_spec])
-        radars_spec.check(node.get_parameter("radars").value)
-        names = radar_names(node.get_parameter("radars").value)
-        self._declare([spec for spec in specs(names) if spec.name != "radars"])
-        self._config = NodeConfig.from_values(self._values({}))
+        # Before Iron there are no calls before and after a change: the check itself hands it on
+        # then, and doubles are declared without a fixed type so that whole numbers get that far.
+        self._has_hooks = hasattr(node, "add_pre_set_parameters_callback")
+        # What command line and files say; rclpy has no public way to it but declaring.
+        self._given: dict[str, Parameter[Any]] = node._parameter_overrides
+        self._specs = {spec.name: spec for spec in table.specs(self._given_values())}
+        for spec in self._specs.values():
+            self._declare(spec)
+        self._config = table.from_values(self._values({}))
         node.add_on_set_parameters_callback(self._check)
-        # Before Iron there is no call after the change; then the check itself has to hand it on.
-        self._has_post_set = hasattr(node, "add_post_set_parameters_callback")
-        if self._has_post_set:
+        if self._has_hooks:
+            node.add_pre_set_parameters_callback(self._convert)
             node.add_post_set_parameters_callback(self._apply)
 
     @property
-    def config(self) -> NodeConfig:
-        """The configuration now."""
+    def config(self) -> _TableT:
+        """The values now."""
         return self._config
 
-    def _declare(self, wanted: Sequence[ParameterSpec]) -> None:
-        for spec in wanted:
-            default = list(spec.default) if isinstance(spec.default, tuple) else spec.default
-            try:
-                self._node.declare_parameter(spec.name, default, descriptor(spec))
-            except (InvalidParameterTypeException, InvalidParameterValueException) as error:
-                raise ConfigurationError(
-                    f"parameter {spec.name} cannot be used: {error}. Expected {spec.type_name}"
-                    f"{', ' + spec.allowed if spec.allowed else ''}."
-                ) from error
-            self._specs[spec.name] = spec
+    def unknown(self) -> dict[str, str]:
+        """Return the parameters that were given but that nothing has declared.
 
-    def _values(self, changed: dict[str, Any]) -> dict[str, Any]:
+        Returns:
+            By name, a text that says so and names what may have been meant.
+        """
+        known = list(self._node.get_parameters_by_prefix(""))
+        return {
+            name: self._config.explain_unknown(name, known)
+            for name in self._given
+            if not self._node.has_parameter(name)
+        }
+
+    def _given_values(self) -> dict[str, Any]:
+        return {name: _plain(parameter.value) for name, parameter in self._given.items()}
+
+    def _declare(self, spec: ParameterSpec) -> None:
+        given = self._given.get(spec.name)
+        value = spec.convert(spec.default if given is None else _plain(given.value))
+        described = descriptor(spec)
+        if not self._has_hooks and isinstance(spec.default, float):
+            described.dynamic_typing = True
+        try:
+            self._node.declare_parameter(spec.name, _listed(value), described, ignore_override=True)
+        except (InvalidParameterTypeException, InvalidParameterValueException) as error:
+            raise ConfigurationError(
+                f"parameter {spec.name} cannot be used: {error}. Expected {spec.expected}."
+            ) from error
+
+    def _values(self, changed: Mapping[str, Any]) -> dict[str, Any]:
         return {
             name: _plain(changed[name] if name in changed else self._node.get_parameter(name).value)
             for name in self._specs
         }
+
+    def _convert(self, parameters: list[Parameter[Any]]) -> list[Parameter[Any]]:
+        """Turn whole numbers into doubles where these are meant; leave the rest to the check."""
+        return [self._converted(parameter) for parameter in parameters]
+
+    def _converted(self, parameter: Parameter[Any]) -> Parameter[Any]:
+        spec = self._specs.get(parameter.name)
+        if spec is None or parameter.value is None:
+            return parameter
+        try:
+            value = spec.convert(_plain(parameter.value))
+        except ConfigurationError:
+            return parameter
+        return Parameter(parameter.name, value=_listed(value))
 
     def _check(self, parameters: list[Parameter[Any]]) -> SetParametersResult:
         changed = {p.name: p.value for p in parameters if p.name in self._specs}
@@ -110,15 +144,15 @@ class ParameterServer:
                     raise ConfigurationError(f"parameter {name} must keep a value.")
             if self.locked:
                 self._refuse_fixed(changed)
-            config = NodeConfig.from_values(self._values(changed))
+            config = self._table.from_values(self._values(changed))
         except ConfigurationError as error:
             return SetParametersResult(successful=False, reason=str(error))
-        if not self._has_post_set:
+        if not self._has_hooks:
             self._config = config
             self._on_change(config)
         return SetParametersResult(successful=True)
 
-    def _refuse_fixed(self, changed: dict[str, Any]) -> None:
+    def _refuse_fixed(self, changed: Mapping[str, Any]) -> None:
         for name, value in changed.items():
             before = self._node.get_parameter(name).value
             if self._specs[name].change != "live" and _plain(value) != _plain(before):
@@ -129,10 +163,15 @@ class ParameterServer:
 
     def _apply(self, parameters: list[Parameter[Any]]) -> None:
         if any(p.name in self._specs for p in parameters):
-            self._config = NodeConfig.from_values(self._values({}))
+            self._config = self._table.from_values(self._values({}))
             self._on_change(self._config)
 
 
 def _plain(value: Any) -> Any:
     """Return arrays, which rclpy gives as lists, tuples or array.array, as tuples."""
     return tuple(value) if hasattr(value, "__len__") and not isinstance(value, str) else value
+
+
+def _listed(value: Any) -> Any:
+    """Return tuples as lists, as rclpy wants arrays."""
+    return list(value) if isinstance(value, tuple) else value
