@@ -3,7 +3,7 @@
 
 Three processes: the depth node, a recorder, and ``ros2 bag play``, which starts when the recorder
 says that everything is connected, so that no image is lost. All ends when the recorder has the
-last answer.
+last answer, or when a process fails.
 """
 
 import json
@@ -18,27 +18,41 @@ from launch.actions import (
     LogInfo,
     OpaqueFunction,
     RegisterEventHandler,
-    SetEnvironmentVariable,
 )
 from launch.event_handlers import OnProcessExit, OnProcessIO, OnProcessStart
 from launch.events import Shutdown
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
+from xd_rcdepth_ros.ros.launch_arguments import name_fast_dds_profile
+
 SHARE = Path(__file__).resolve().parents[1]
+DELAY_S = 1.5  # the player's publishers are discovered meanwhile
+PLAYED = (0, 124)  # 124: the command timeout has ended it
 
 # Name, default (None: must be given), description.
 ARGUMENTS = (
     ("bag", None, "Drive bag to replay (rosbag2)."),
     ("out", "out/demo", "Folder for the recorded outputs and times."),
     ("rate", "1.0", "Speed of the replay; 1.0 is real time."),
-    ("duration", "-1.0", "How much of the bag to replay, seconds; -1 for all."),
+    ("duration", "-1.0", "How much of the bag to replay, seconds of its time; -1 for all."),
     ("camera", "front", "Name of the camera in the bag."),
     ("radars", "front", "Names of the radars in the bag, separated by commas."),
     ("model_file", "", "Model file (.safetensors); empty for the one that is shipped."),
     ("device", "auto", "auto, cpu, cuda or cuda:N."),
     ("saliency_rate", "0.5", "Most saliency maps a second, Hz; they take time from the depth."),
 )
+
+
+def play_command(bag, rate, duration_s):
+    """Return the command that plays a bag, or its first seconds if duration_s is positive."""
+    play = ["ros2", "bag", "play", bag, "--rate", str(rate), "--delay", str(DELAY_S)]
+    play += ["--disable-keyboard-controls"]
+    if duration_s <= 0:
+        return play
+    if os.environ.get("ROS_DISTRO") == "humble":  # its player knows no --playback-duration
+        return ["timeout", "--signal=INT", str(DELAY_S + duration_s / rate), *play]
+    return [*play, "--playback-duration", str(duration_s)]
 
 
 def start(context):
@@ -83,9 +97,7 @@ def start(context):
     )
     player = ExecuteProcess(
         cmd=[
-            *("ros2", "bag", "play", given["bag"], "--rate", given["rate"]),
-            *("--playback-duration", given["duration"], "--delay", "1.5"),
-            "--disable-keyboard-controls",
+            *play_command(given["bag"], rate, float(given["duration"])),
             *("--topics", *inputs.values(), "/tf", "/tf_static"),
         ],
         name="bag_play",
@@ -109,7 +121,14 @@ def start(context):
         ending = [LogInfo(msg=what), EmitEvent(event=Shutdown(reason=what))]
         return RegisterEventHandler(OnProcessExit(target_action=process, on_exit=ending))
 
+    def end_if_player_failed(event, _):
+        if event.returncode in PLAYED:
+            return None
+        what = f"the player failed with exit status {event.returncode}"
+        return [LogInfo(msg=what), EmitEvent(event=Shutdown(reason=what))]
+
     return [
+        RegisterEventHandler(OnProcessExit(target_action=player, on_exit=end_if_player_failed)),
         RegisterEventHandler(OnProcessStart(on_start=note)),
         RegisterEventHandler(OnProcessIO(target_action=recorder, on_stdout=play_when_ready)),
         end_after(recorder, "the recorder has finished"),
@@ -125,11 +144,6 @@ def generate_launch_description():
         DeclareLaunchArgument(name, default_value=default, description=description)
         for name, default, description in ARGUMENTS
     ]
-    # A best-effort image above 0.5 MB does not arrive with the default profile of Fast DDS. Version
-    # 2 reads another variable; where version 3 finds that one, each process says it is deprecated.
-    old = os.environ.get("ROS_DISTRO") in ("humble", "iron", "jazzy")
-    variable = "FASTRTPS_DEFAULT_PROFILES_FILE" if old else "FASTDDS_DEFAULT_PROFILES_FILE"
-    profile = os.environ.get(variable, str(SHARE / "config" / "fastdds_large_messages.xml"))
     return LaunchDescription(
-        [*arguments, SetEnvironmentVariable(variable, profile), OpaqueFunction(function=start)]
+        [*arguments, *name_fast_dds_profile(SHARE), OpaqueFunction(function=start)]
     )

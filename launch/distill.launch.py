@@ -1,74 +1,49 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Train teacher or student from bags; ``--show-args`` lists what can be said."""
+"""Train teacher or student from bags; ``--show-args`` lists every argument."""
 
 from launch import LaunchDescription
-from launch.actions import DeclareLaunchArgument, OpaqueFunction
-from launch.substitutions import LaunchConfiguration
+from launch.actions import OpaqueFunction
 from launch_ros.actions import Node
 
-# Name, default, description. An empty default leaves the value to the node or to params_file.
-ARGUMENTS = (
-    ("recordings", "", "Bags, or folders of bags with splits train and val, separated by commas."),
-    (
-        "validation",
-        "",
-        "Bags that choose the best model, separated by commas; empty for those of split val.",
-    ),
-    ("stage", "", "What is trained: teacher or student (the default)."),
-    ("teacher", "", "Model file of the teacher (.safetensors), for the student to learn from."),
-    ("output", "", "Folder of the run: resumable state, best model, curves."),
-    ("config", "", "Training configuration (YAML); empty for the one shipped for the stage."),
-    (
-        "settings",
-        "",
-        "KEY=VALUE pairs that replace single values of the configuration, separated by semicolons.",
-    ),
-    ("resume", "", "Go on from the state in output (true, the default), or begin anew (false)."),
-    ("params_file", "", "YAML file with parameters of the node; the arguments above win."),
-    ("namespace", "", "Namespace of the node."),
-    ("autostart", "true", "Configure and activate without being asked."),
-    ("log_level", "info", "debug, info, warn, error or fatal."),
-    (
-        "stop_timeout",
-        "300",
-        "Longest time, after Ctrl-C, that the node may take to save its state, seconds.",
-    ),
-)
+from xd_rcdepth_ros.ros.launch_arguments import LaunchArguments
+from xd_rcdepth_ros.ros.training.parameters import TrainingParameters
 
-LISTS = {"recordings": ",", "validation": ",", "settings": ";"}
-TEXTS = ("stage", "teacher", "output", "config")
-SWITCHES = ("resume", "autostart")
+# Name, default, description. Beside these, each parameter of the node is an argument.
+ARGUMENTS = LaunchArguments(
+    (
+        ("params_file", "", "YAML file with parameters of the node; the arguments win."),
+        ("namespace", "", "Namespace of the node."),
+        ("log_level", "info", "debug, info, warn, error or fatal."),
+        (
+            "stop_timeout",
+            "300",
+            "Longest time, after Ctrl-C, that the node may take to save its state, seconds.",
+        ),
+    ),
+    TrainingParameters.specs(),
+)
 
 
 def distillation_node(context):
     """Return the node, with the parameters that the arguments name."""
-    given = {name: LaunchConfiguration(name).perform(context) for name, _, _ in ARGUMENTS}
-    parameters = {name: given[name] for name in TEXTS if given[name]}
-    for name, separator in LISTS.items():
-        items = [item.strip() for item in given[name].split(separator) if item.strip()]
-        parameters |= {name: items} if items else {}
-    for name in SWITCHES:
-        parameters |= {name: given[name].lower() in ("true", "1")} if given[name] else {}
+    given, parameters = ARGUMENTS.texts(context), ARGUMENTS.parameters(context)
     return [
+        *ARGUMENTS.warnings(context),
         Node(
             package="xd_rcdepth_ros",
             executable="distillation_node",
             name="distillation_node",
             namespace=given["namespace"],
-            parameters=[*filter(None, [given["params_file"]]), parameters],
+            parameters=[item for item in (given["params_file"], parameters) if item],
             arguments=["--ros-args", "--log-level", given["log_level"]],
             # A step or a validation is finished before the state is saved.
             sigterm_timeout=given["stop_timeout"],
             sigkill_timeout=given["stop_timeout"],
             output="screen",
-        )
+        ),
     ]
 
 
 def generate_launch_description():
     """Declare the arguments and start what they ask for."""
-    arguments = [
-        DeclareLaunchArgument(name, default_value=default, description=description)
-        for name, default, description in ARGUMENTS
-    ]
-    return LaunchDescription([*arguments, OpaqueFunction(function=distillation_node)])
+    return LaunchDescription([*ARGUMENTS.declare(), OpaqueFunction(function=distillation_node)])

@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from xd_rcdepth_ros.ros_environment import this_machine_only
+
 # Shared machines are slow now and then; how long a test takes is not what it asserts.
 # In CI the same examples are drawn each time; elsewhere new ones look for new failures.
 settings.register_profile("project", deadline=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("project")
 
-os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+os.environ.update(this_machine_only(os.environ))
 os.environ.setdefault("ROS_DOMAIN_ID", str(1 + os.getpid() % 100))
 
 # A background job's children ignore Ctrl-C; the processes that tests interrupt must not.

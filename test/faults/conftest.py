@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from xd_rcdepth_ros.ros_environment import fast_dds_profile, this_machine_only
+
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "ros")]  # for the modules here, and for ros_rig
 NEEDED = ("rclpy", "cv_bridge", "message_filters", "tf2_ros", "xd_rcdepth_ros.msg")
@@ -43,9 +45,10 @@ def campaign(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
     save_checkpoint(model_file, Student(config), header)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ROS_DOMAIN_ID", str(140 + os.getpid() % 30))
-        patch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
         profile = HERE.parents[1] / "config" / "fastdds_large_messages.xml"
-        patch.setenv("FASTDDS_DEFAULT_PROFILES_FILE", str(profile))
+        chosen = fast_dds_profile(os.environ, profile) | this_machine_only(os.environ)
+        for name, value in chosen.items():
+            patch.setenv(name, value)
         import rclpy
         from campaign import running
 

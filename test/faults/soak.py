@@ -24,6 +24,8 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from xd_rcdepth_ros.ros_environment import fast_dds_profile, this_machine_only
+
 HERE = Path(__file__).resolve().parent
 PROJECT = HERE.parents[1]
 sys.path[:0] = [str(HERE), str(HERE.parent / "ros"), str(PROJECT)]
@@ -315,9 +317,8 @@ def main() -> int:
         parser.error("expected 0.5 to 10000 minutes, and a rate of 1 to 100 Hz")
     options.out.mkdir(parents=True, exist_ok=True)
     os.environ.setdefault("ROS_DOMAIN_ID", str(DOMAINS[os.getpid() % len(DOMAINS)]))
-    os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
     profile = PROJECT / "config" / "fastdds_large_messages.xml"
-    os.environ.setdefault("FASTDDS_DEFAULT_PROFILES_FILE", str(profile))
+    os.environ.update(fast_dds_profile(os.environ, profile) | this_machine_only(os.environ))
     import rclpy
 
     console = Console()

@@ -11,15 +11,15 @@ from pathlib import Path
 
 import pytest
 
+from xd_rcdepth_ros.ros_environment import fast_dds_profile, this_machine_only
+
 # Own domain, this machine only; set before rclpy is imported. Workers must not hear one another.
 os.environ["ROS_DOMAIN_ID"] = str(1 + os.getpid() % 100)
-os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 REPOSITORY = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE / "sync")]  # for ros_rig and sync_recorder
-os.environ.setdefault(
-    "FASTDDS_DEFAULT_PROFILES_FILE", str(REPOSITORY / "config" / "fastdds_large_messages.xml")
-)
+PROFILE = REPOSITORY / "config" / "fastdds_large_messages.xml"
+os.environ.update(fast_dds_profile(os.environ, PROFILE) | this_machine_only(os.environ))
 _NEEDED = (
     "rclpy",
     "cv_bridge",

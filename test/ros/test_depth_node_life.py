@@ -12,13 +12,11 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 pytestmark = pytest.mark.ros
-REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def transition(rig, name: str) -> bool:
@@ -169,24 +167,6 @@ def test_a_wrong_parameter_at_the_start_is_one_clear_line(argument, said):
     text = done.stdout + done.stderr
     assert done.returncode == 1
     assert said.lower() in text.lower() and "Traceback" not in text
-
-
-def test_launch_file_declares_every_argument_with_a_description():
-    pytest.importorskip("launch", reason="launch cannot be imported")
-    pytest.importorskip("launch_ros", reason="launch_ros cannot be imported")
-    from launch import LaunchContext, LaunchService
-    from launch.launch_description_sources import PythonLaunchDescriptionSource
-
-    source = PythonLaunchDescriptionSource(str(REPOSITORY / "launch" / "depth.launch.py"))
-    description = source.get_launch_description(LaunchService().context or LaunchContext())
-    arguments = {argument.name: argument for argument in description.get_launch_arguments()}
-    wanted = {
-        "namespace", "params_file", "image", "camera_info", "radars", "radar_topics",
-        "image_transport", "model_file", "device", "backend", "fixed_frame", "use_sim_time",
-        "autostart", "log_level", "rviz", "rviz_config",
-    }  # fmt: skip
-    assert set(arguments) == wanted
-    assert all(len(argument.description) > 15 for argument in arguments.values())
 
 
 def test_radar_type_precision_and_missing_clock(rig, start_node):

@@ -24,6 +24,7 @@ from xd_rcdepth_ros.demo.drives import Leg
 from xd_rcdepth_ros.errors import RecordingError, XDRCDepthError
 from xd_rcdepth_ros.geometry import SensorFrame
 from xd_rcdepth_ros.inference import DepthEstimator
+from xd_rcdepth_ros.ros_environment import this_machine_only
 
 # The depth node shares the machine with the player, the recorder and its own pictures.
 HEADROOM = 1.8
@@ -113,8 +114,7 @@ def session_environment(given: Mapping[str, str]) -> dict[str, str]:
         "PYTHONUNBUFFERED": "1",
     }
     environment.setdefault("ROS_DOMAIN_ID", str(free_domain()))
-    environment.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-    return environment
+    return environment | this_machine_only(environment)
 
 
 def run_session(

@@ -306,18 +306,3 @@ def test_deactivating_saves_even_at_once(watcher, parameters, tmp_path):
         os.kill(process.pid, signal.SIGINT)
         assert process.wait(60) == 0
         assert "Traceback" not in process.text()
-
-
-def test_launch_file_declares_every_argument_with_a_description():
-    pytest.importorskip("launch", reason="launch cannot be imported")
-    pytest.importorskip("launch_ros", reason="launch_ros cannot be imported")
-    from launch import LaunchContext
-    from launch.launch_description_sources import PythonLaunchDescriptionSource
-
-    from xd_rcdepth_ros.ros.training.parameters import TrainingParameters
-
-    source = PythonLaunchDescriptionSource(str(REPOSITORY / "launch" / "distill.launch.py"))
-    description = source.get_launch_description(LaunchContext())
-    arguments = {argument.name: argument for argument in description.get_launch_arguments()}
-    assert {spec.name for spec in TrainingParameters.specs()} <= set(arguments)
-    assert all(len(argument.description) > 15 for argument in arguments.values())

@@ -144,12 +144,15 @@ class ParameterSpec:
         Raises:
             ConfigurationError: It is no value of the parameter's type.
         """
+        text = text.strip()
+        if self.is_array and text.startswith("[") and text.endswith("]"):
+            text = text[1:-1]
         if self._element_type is str:
-            parts = text.strip("[] ").split(self.separator) if self.is_array else [text]
+            parts = text.split(self.separator) if self.is_array else [text]
             plain = tuple(part.strip().strip("'\"") for part in parts)
             return plain if self.is_array else plain[0]
         try:
-            value = yaml.safe_load(f"[{text.strip('[] ')}]" if self.is_array else text)
+            value = yaml.safe_load(f"[{text}]" if self.is_array else text)
         except yaml.YAMLError:
             raise self._refusal(text) from None
         return self.convert(value)

@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The launch files: what arguments they have, and what of them reaches the node."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+import yaml
+
+pytest.importorskip("launch", reason="launch cannot be imported")
+pytest.importorskip("launch_ros", reason="launch_ros cannot be imported")
+
+from launch import LaunchContext
+from launch.actions import LogInfo
+
+from xd_rcdepth_ros.errors import ConfigurationError
+from xd_rcdepth_ros.ros.launch_arguments import values_in_file
+from xd_rcdepth_ros.ros.parameters.table import NodeParameters
+from xd_rcdepth_ros.ros.training.parameters import TrainingParameters
+
+LAUNCH = Path(__file__).resolve().parents[2] / "launch"
+
+
+def load(name):
+    spec = importlib.util.spec_from_file_location(name.split(".")[0], LAUNCH / name)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+class FakeNode:
+    """Takes launch_ros's Node's arguments and keeps them."""
+
+    def __init__(self, **arguments):
+        self.__dict__.update(arguments)
+
+
+@pytest.fixture
+def start(monkeypatch, tmp_path):
+    """Gives what a launch file does with arguments: (its node, messages)."""
+
+    def start(name, in_file=None, **arguments):
+        module = load(name)
+        monkeypatch.setattr(module, "Node", FakeNode)
+        context = LaunchContext()
+        for argument in module.ARGUMENTS.declare():
+            argument.execute(context)
+        if in_file is not None:
+            file = tmp_path / "parameters.yaml"
+            file.write_text(yaml.safe_dump(in_file))
+            arguments["params_file"] = str(file)
+        for key, value in arguments.items():
+            context.launch_configurations[key.replace("__", ".")] = value
+        make = module.depth_node if name == "depth.launch.py" else module.distillation_node
+        *messages, node = make(context)
+        assert all(isinstance(message, LogInfo) for message in messages)
+        texts = ["".join(part.perform(context) for part in m.msg) for m in messages]
+        dictionaries = [item for item in node.parameters if isinstance(item, dict)]
+        node.given = dictionaries[0] if dictionaries else {}
+        return node, texts
+
+    return start
+
+
+def everyone(**parameters):
+    return {"/**": {"ros__parameters": parameters}}
+
+
+@pytest.mark.parametrize(
+    ("name", "table"),
+    [("depth.launch.py", NodeParameters), ("distill.launch.py", TrainingParameters)],
+)
+def test_every_parameter_is_an_argument_with_a_description(name, table):
+    arguments = {a.name: a for a in load(name).generate_launch_description().get_launch_arguments()}
+    assert {spec.name for spec in table.specs()} < set(arguments)
+    assert {"params_file", "namespace", "log_level", "use_sim_time"} < set(arguments)
+    assert all(len(argument.description) > 15 for argument in arguments.values())
+
+
+def test_only_what_is_given_is_passed_on(start):
+    """use_sim_time and autostart of the params file hold unless the command line says otherwise."""
+    node, _ = start("depth.launch.py", everyone(use_sim_time=True, autostart=False))
+    assert node.given == {} and node.remappings == []
+    node, _ = start("depth.launch.py", use_sim_time="true", autostart="false", depth__max="60")
+    assert node.given == {"use_sim_time": True, "autostart": False, "depth.max": 60.0}
+    node, _ = start("distill.launch.py", settings="schedule.steps=2; size=[64, 96]", resume="false")
+    assert node.given == {"settings": ["schedule.steps=2", "size=[64, 96]"], "resume": False}
+    node, _ = start("distill.launch.py")
+    assert node.parameters == []
+
+
+@pytest.mark.parametrize(
+    ("topics", "radars", "in_file", "remapped"),
+    [
+        ("/ars/points", "", everyone(radars=["rear"]), {"radar/rear": "/ars/points"}),
+        ("/r/a, /r/b", "", everyone(radars=["a", "b"]), {"radar/a": "/r/a", "radar/b": "/r/b"}),
+        ("/r/c", "c", everyone(radars=["a", "b"]), {"radar/c": "/r/c"}),
+        ("/r/f", "", everyone(sweeps=2), {"radar/front": "/r/f"}),
+        (
+            "/r/a",
+            "",
+            {**everyone(radars=["x", "y"]), "/depth_node": {"ros__parameters": {"radars": ["a"]}}},
+            {"radar/a": "/r/a"},
+        ),
+    ],
+)
+def test_radar_topics_belong_to_the_radars_that_the_node_will_have(
+    start, topics, radars, in_file, remapped
+):
+    node, _ = start("depth.launch.py", in_file, radar_topics=topics, radars=radars)
+    assert dict(node.remappings) == remapped
+
+
+def test_more_radar_topics_than_radars_are_refused(start):
+    with pytest.raises(ConfigurationError, match=r"2 topics for the radars .*front.*params_file"):
+        start("depth.launch.py", everyone(), radar_topics="/a,/b")
+
+
+def test_a_topic_of_compressed_images_is_understood(start):
+    """realsense-ros#2529: image:=.../compressed listened to .../compressed/compressed."""
+    node, _ = start("depth.launch.py", image="/cam/image_raw/compressed")
+    assert dict(node.remappings) == {"image": "/cam/image_raw"}
+    assert node.given == {"image_transport": "compressed"}
+    with pytest.raises(ConfigurationError, match="image_transport is raw"):
+        start("depth.launch.py", image="/cam/compressed", image_transport="raw")
+
+
+def test_a_value_that_is_none_stops_the_launch_with_its_name(start):
+    with pytest.raises(ConfigurationError, match=r"sync\.window = 'wide' .* double, 0.001 to 2"):
+        start("depth.launch.py", sync__window="wide")
+
+
+def test_a_misspelt_argument_is_warned_of(start):
+    _, messages = start("depth.launch.py", devise="cuda", bag="of another launch file")
+    assert messages == ["[WARN] argument devise is not known; did you mean device?"]
+
+
+def test_sections_of_a_params_file_are_those_that_ros_takes(tmp_path):
+    file = tmp_path / "p.yaml"
+    content = {
+        "/**": {"ros__parameters": {"sweeps": 1, "sync": {"window": 0.2}}},
+        "/left/*": {"ros__parameters": {"sweeps": 2}},
+        "right": {"depth_node": {"ros__parameters": {"sweeps": 3}}},
+        "/other": {"ros__parameters": {"sweeps": 9}},
+    }
+    file.write_text(yaml.safe_dump(content, sort_keys=False))
+    assert values_in_file(str(file), "/depth_node") == {"sweeps": 1, "sync.window": 0.2}
+    assert values_in_file(str(file), "/left/depth_node")["sweeps"] == 2
+    assert values_in_file(str(file), "/right/depth_node")["sweeps"] == 3
+
+
+@pytest.mark.parametrize("content", [None, "a: [", b"\xff\xfe\x00"])
+def test_a_params_file_that_cannot_be_read_is_named(tmp_path, content):
+    file = tmp_path / "p.yaml"
+    if content is not None:
+        file.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(ConfigurationError, match=r"p\.yaml cannot be read"):
+        values_in_file(str(file), "/depth_node")
+
+
+@pytest.mark.parametrize(
+    ("distribution", "duration", "expected"),
+    [
+        ("humble", -1.0, ["ros2", "bag", "play", "BAG"]),
+        ("humble", 3.0, ["timeout", "--signal=INT", "7.5", "ros2", "bag", "play", "BAG"]),
+        ("jazzy", 3.0, ["ros2", "bag", "play", "BAG"]),
+    ],
+)
+def test_the_player_of_humble_is_ended_from_outside(monkeypatch, distribution, duration, expected):
+    monkeypatch.setenv("ROS_DISTRO", distribution)
+    command = load("demo.launch.py").play_command("BAG", 0.5, duration)
+    assert command[: len(expected)] == expected
+    assert ("--playback-duration" in command) == (distribution == "jazzy")
