@@ -15,7 +15,7 @@ from xd_rcdepth_ros.ros.parameters.radars import (
     radar_names,
     radar_specs,
 )
-from xd_rcdepth_ros.ros.parameters.spec import ParameterSpec
+from xd_rcdepth_ros.ros.parameters.spec import ParameterSpec, specs_by_field
 from xd_rcdepth_ros.ros.parameters.table import NodeParameters
 
 
@@ -32,8 +32,8 @@ class NodeConfig(NodeParameters):
     @classmethod
     def specs(cls, given: Mapping[str, Any] | None = None) -> tuple[ParameterSpec, ...]:
         """Return every parameter of a node with the radars that ``given`` names."""
-        radars = (given or {}).get("radars", cls.radars)
-        return (*super().specs(), *radar_specs(radar_names(radars)))
+        radars = radar_names(specs_by_field(cls)["radars"].read(given or {}))
+        return (*super().specs(), *radar_specs(radars))
 
     @classmethod
     def from_values(cls, values: Mapping[str, Any]) -> NodeConfig:

@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from xd_rcdepth_ros.ros.parameters.configuration import NodeConfig
+from xd_rcdepth_ros.ros.parameters.radars import radar_specs
 from xd_rcdepth_ros.ros.parameters.spec import ParameterSpec
+from xd_rcdepth_ros.ros.parameters.table import NodeParameters
 from xd_rcdepth_ros.ros.training.parameters import TrainingParameters
 
 _DOCUMENT = """\
@@ -44,7 +46,7 @@ Each is an argument of the same name of `distill.launch.py` too.
 
 def render_document() -> str:
     """Return docs/parameters.md."""
-    depth = NodeConfig.specs({"radars": ("<radar>",)})
+    depth = (*NodeParameters.specs(), *radar_specs(["<radar>"]))
     return _DOCUMENT.format(
         depth=render_table(depth), training=render_table(TrainingParameters.specs())
     )
