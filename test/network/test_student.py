@@ -1,16 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """The student: size, shapes, parity of a fresh FiLM, gradients, and what radar can do."""
 
+from pathlib import Path
+
 import pytest
 import torch
+import yaml
 
 from xd_rcdepth_ros.cli.describe import count_gmac
+from xd_rcdepth_ros.errors import ConfigurationError
 from xd_rcdepth_ros.network import Student, StudentConfig
 from xd_rcdepth_ros.network.daspp import PointwiseDASPP
 from xd_rcdepth_ros.network.film import FiLM
 from xd_rcdepth_ros.network.mobilenet import TAP_CHANNELS, TAP_STRIDES, MobileNetV2Encoder
+from xd_rcdepth_ros.network.raster_pooling import halve_raster
 
 LIRCDEPTH_PARAMETERS = 12_645_228
+CONFIG_FILE = Path(__file__).parents[2] / "config/distill/student.yaml"
+FAST = StudentConfig(**yaml.safe_load(CONFIG_FILE.read_text(encoding="utf8"))["student"])
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +39,42 @@ def test_size_is_that_of_the_paper(student):
     assert 8_620_000 <= parameters <= 8_890_000
     assert parameters <= (1 - 0.297) * LIRCDEPTH_PARAMETERS
     assert count_gmac(student) <= 7.0
+
+
+def test_layout_that_trainings_take_is_as_large_but_computes_half():
+    fast = Student(FAST)
+    assert 8_620_000 <= sum(p.numel() for p in fast.parameters()) <= 8_890_000
+    assert count_gmac(fast) <= 4.5
+
+
+def test_halved_raster_keeps_the_nearest_return_of_four_pixels_with_all_its_channels():
+    raster = torch.zeros(1, 2, 4, 4)
+    raster[0, :, 0, 0] = torch.tensor([20.0, 1.0])
+    raster[0, :, 1, 1] = torch.tensor([10.0, 2.0])  # nearer than the one above it
+    raster[0, :, 2, 3] = torch.tensor([30.0, -3.0])  # alone
+    expected = torch.tensor([[[[10.0, 0], [0, 30]], [[2.0, 0], [0, -3]]]])
+    torch.testing.assert_close(halve_raster(raster), expected)
+
+
+@pytest.mark.parametrize(("height", "width"), [(32, 32), (96, 160), (64, 128)])
+def test_coarse_radar_fits_every_grid(height, width):
+    """At stride 32 a radar map of half the resolution has an odd edge, which must not shift."""
+    fast = Student(FAST).eval()
+    with torch.no_grad():
+        assert fast(*inputs(1, height, width)).shape[-2:] == (height, width)
+
+
+def test_coarse_film_by_hand():
+    film = FiLM(1, 1, coarse=True)
+    film.beta.weight.data.fill_(1.0)
+    fused = film(torch.zeros(1, 1, 1, 5), torch.tensor([[[[1.0, 2, 3]]]]))
+    assert fused.flatten().tolist() == [1, 1, 2, 2, 3]
+
+
+@pytest.mark.parametrize("name", ["daspp_stride", "radar_stride"])
+def test_unknown_layout_is_refused(name):
+    with pytest.raises(ConfigurationError, match=name):
+        Student(StudentConfig(**{name: 4}))
 
 
 def test_gmac_of_one_convolution_by_hand():
@@ -94,8 +137,9 @@ def test_radar_changes_nothing_before_training_and_something_after(student):
         assert not torch.allclose(trained(image, radar), trained(image, radar * 0))
 
 
-def test_every_weight_gets_a_finite_gradient():
-    student = Student().train()
+@pytest.mark.parametrize("config", [StudentConfig(), FAST], ids=["default", "fast"])
+def test_every_weight_gets_a_finite_gradient(config):
+    student = Student(config).train()
     student(*inputs(2)).mean().backward()
     for name, parameter in student.named_parameters():
         assert parameter.grad is not None, name

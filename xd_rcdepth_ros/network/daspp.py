@@ -14,6 +14,13 @@ import torch
 from torch import Tensor, nn
 
 
+def pointwise_conv(inputs: int, outputs: int) -> nn.Sequential:
+    """Return a 1x1 convolution, batch normalisation and ReLU."""
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()
+    )
+
+
 def separable_conv(inputs: int, outputs: int, dilation: int = 1) -> nn.Sequential:
     """Return depthwise 3x3 + point-wise 1x1, batch normalisation and ReLU; keeps height, width."""
     return nn.Sequential(
@@ -40,16 +47,12 @@ class PointwiseDASPP(nn.Module):
         self.branches = nn.ModuleList()
         width = channels
         for dilation in dilations:
-            reduce = nn.Sequential(
-                nn.Conv2d(width, 2 * growth, 1, bias=False), nn.BatchNorm2d(2 * growth), nn.ReLU()
-            )
+            reduce = pointwise_conv(width, 2 * growth)
             self.branches.append(
                 nn.Sequential(reduce, separable_conv(2 * growth, growth, dilation))
             )
             width += growth
-        self.project = nn.Sequential(
-            nn.Conv2d(width, channels, 1, bias=False), nn.BatchNorm2d(channels), nn.ReLU()
-        )
+        self.project = pointwise_conv(width, channels)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, channels, H, W) to (B, channels, H, W)."""

@@ -14,10 +14,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from xd_rcdepth_ros.network.daspp import PointwiseDASPP, separable_conv
+from xd_rcdepth_ros.errors import ConfigurationError
+from xd_rcdepth_ros.network.daspp import PointwiseDASPP, pointwise_conv, separable_conv
 from xd_rcdepth_ros.network.encoders import IMAGENET_MEAN, IMAGENET_STD
 from xd_rcdepth_ros.network.film import FiLM
 from xd_rcdepth_ros.network.mobilenet import TAP_CHANNELS, MobileNetV2Encoder
+from xd_rcdepth_ros.network.raster_pooling import halve_raster
 from xd_rcdepth_ros.network.taps import Tap, Taps, no_tap
 
 STRIDE = 32
@@ -35,6 +37,9 @@ class StudentConfig:
         decoder_channels: Widths at strides 16, 8, 4, 2.
         daspp_growth: Channels that each DASPP branch adds.
         daspp_dilations: Dilations of the DASPP branches.
+        daspp_stride: Where DASPP stands: 8 or 16.
+        radar_stride: 2 runs the radar encoder on a raster of half the resolution; 1 on all of it.
+        reduce_first: The decoder reduces its channels before it doubles the resolution.
     """
 
     max_depth_m: float = 100.0
@@ -44,20 +49,35 @@ class StudentConfig:
     decoder_channels: tuple[int, ...] = (384, 128, 64, 32)
     daspp_growth: int = 64
     daspp_dilations: tuple[int, ...] = (3, 6, 12, 18, 24)
+    daspp_stride: int = 8
+    radar_stride: int = 1
+    reduce_first: bool = False
 
 
 class UpBlock(nn.Module):
-    """Nearest x2, separable convolution, concatenation with the skip, separable convolution."""
+    """Nearest x2, separable convolution, concatenation with the skip, separable convolution.
 
-    def __init__(self, inputs: int, skip: int, outputs: int) -> None:
+    Args:
+        inputs: Channels of the coarse map.
+        skip: Channels of the finer map.
+        outputs: Channels of the result.
+        reduce_first: A 1x1 convolution at the coarse resolution replaces the first separable one.
+    """
+
+    def __init__(self, inputs: int, skip: int, outputs: int, reduce_first: bool = False) -> None:
         super().__init__()
-        self.reduce = separable_conv(inputs, outputs)
+        self.reduce_first = reduce_first
+        reduce = pointwise_conv if reduce_first else separable_conv
+        self.reduce = reduce(inputs, outputs)
         self.fuse = separable_conv(outputs + skip, outputs)
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
         """Map (B, inputs, H, W) and (B, skip, 2H, 2W) to (B, outputs, 2H, 2W)."""
-        x = functional.interpolate(x, scale_factor=2.0, mode="nearest")
-        fused: Tensor = self.fuse(torch.cat([self.reduce(x), skip], dim=1))
+        if self.reduce_first:
+            x = functional.interpolate(self.reduce(x), scale_factor=2.0, mode="nearest")
+        else:
+            x = self.reduce(functional.interpolate(x, scale_factor=2.0, mode="nearest"))
+        fused: Tensor = self.fuse(torch.cat([x, skip], dim=1))
         return fused
 
 
@@ -77,6 +97,7 @@ class Student(nn.Module):
     def __init__(self, config: StudentConfig | None = None) -> None:
         super().__init__()
         self.config = config = config or StudentConfig()
+        _check_layout(config)
         # Constants of the graph, not weights: they follow the device but are not saved.
         for name, values in (
             ("image_mean", IMAGENET_MEAN),
@@ -89,14 +110,18 @@ class Student(nn.Module):
             nn.Conv2d(config.radar_channels, 3, 3, 1, 1, bias=False), nn.ReLU()
         )
         self.radar_encoder = MobileNetV2Encoder()
-        self.fusions = nn.ModuleList(FiLM(c, c, config.film_pooled) for c in TAP_CHANNELS)
+        coarse = config.radar_stride == 2
+        self.fusions = nn.ModuleList(FiLM(c, c, config.film_pooled, coarse) for c in TAP_CHANNELS)
         skips = TAP_CHANNELS[-2::-1]  # strides 16, 8, 4, 2
         inputs = (TAP_CHANNELS[-1], *config.decoder_channels[:-1])
         self.ups = nn.ModuleList(
-            UpBlock(i, s, o) for i, s, o in zip(inputs, skips, config.decoder_channels, strict=True)
+            UpBlock(i, s, o, config.reduce_first)
+            for i, s, o in zip(inputs, skips, config.decoder_channels, strict=True)
         )
         self.daspp = PointwiseDASPP(
-            config.decoder_channels[1], config.daspp_growth, config.daspp_dilations
+            config.decoder_channels[0 if config.daspp_stride == 16 else 1],
+            config.daspp_growth,
+            config.daspp_dilations,
         )
         self.head = nn.Conv2d(config.decoder_channels[-1], 1, 3, 1, 1)
 
@@ -133,15 +158,18 @@ class Student(nn.Module):
     def encode(
         self, image: Tensor, radar: Tensor, tap: Tap = no_tap
     ) -> tuple[Tensor, list[Tensor]]:
-        """Run the network up to the output of its DASPP block: the place of its saliency maps.
+        """Run the network up to stride 8, DASPP included: the place of its saliency maps.
 
         Returns:
-            The DASPP output (B, decoder_channels[1], H/8, W/8), and the fused maps at strides 4
-            and 2 that :meth:`decode` needs besides.
+            The map (B, decoder_channels[1], H/8, W/8), and the fused maps at strides 4 and 2 that
+            :meth:`decode` needs besides.
         """
         x, *skips = reversed(self.fuse(tap("image", image), tap("radar", radar)))
-        x = tap("decoder_16", self.ups[0](tap("fused_32", x), skips[0]))
-        x = tap("decoder_8", self.daspp(self.ups[1](x, skips[1])))
+        at_16 = self.config.daspp_stride == 16
+        x = self.ups[0](tap("fused_32", x), skips[0])
+        x = tap("decoder_16", self.daspp(x) if at_16 else x)
+        x = self.ups[1](x, skips[1])
+        x = tap("decoder_8", x if at_16 else self.daspp(x))
         return x, skips[2:]
 
     def decode(self, x: Tensor, skips: list[Tensor], tap: Tap = no_tap) -> Tensor:
@@ -156,7 +184,17 @@ class Student(nn.Module):
 
     def fuse(self, image: Tensor, radar: Tensor) -> list[Tensor]:
         """Return the five fused maps, finest first, of an image and a radar raster."""
+        if self.config.radar_stride == 2:
+            radar = halve_raster(radar)
         radar = self.radar_stem(radar * self.radar_scale)
         image = (image - self.image_mean) / self.image_std
         pairs = zip(self.image_encoder(image), self.radar_encoder(radar), strict=True)
         return [film(i, r) for film, (i, r) in zip(self.fusions, pairs, strict=True)]
+
+
+def _check_layout(config: StudentConfig) -> None:
+    """Raise ConfigurationError if a place or a resolution is not among those offered."""
+    for name, allowed in (("daspp_stride", (8, 16)), ("radar_stride", (1, 2))):
+        value = getattr(config, name)
+        if value not in allowed:
+            raise ConfigurationError(f"student: {name} is {value!r}; expected one of {allowed}.")
