@@ -45,6 +45,12 @@ def astyx_root() -> Path:
 
 
 @pytest.fixture(scope="session")
+def camvid_root() -> Path:
+    """Folder of the CamVid pictures."""
+    return optional_data("camvid")
+
+
+@pytest.fixture(scope="session")
 def drive_root() -> Path:
     """Folder of the real drive in the nuScenes layout."""
     return optional_data("drive_nuscenes_layout")

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from xd_rcdepth_ros.geometry import (
+    SKY_VALUES,
     LidarSweep,
     PinholeCamera,
     RadarPoints,
@@ -33,4 +34,5 @@ def frame():
         (RadarSweep(points, CAMERA_FROM_RADAR),),
         lidar=LidarSweep(position.astype(np.float32), CAMERA_FROM_RADAR),
         depth_m=depth,
+        sky=rng.choice(np.array(SKY_VALUES, np.uint8), depth.shape),
     )

@@ -10,7 +10,17 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from xd_rcdepth_ros.errors import GeometryError
-from xd_rcdepth_ros.geometry import NetworkGrid, PinholeCamera, RigidTransform
+from xd_rcdepth_ros.geometry import (
+    MAX_RANGE_M,
+    NOT_SKY,
+    SKY,
+    UNKNOWN,
+    NetworkGrid,
+    PinholeCamera,
+    RigidTransform,
+    sky_of_depth,
+    split_sky,
+)
 
 shares_frame = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 
@@ -25,6 +35,7 @@ def test_flip_is_the_mirror_of_everything(frame):
     np.testing.assert_allclose(flipped.lidar_depth(), frame.lidar_depth()[:, ::-1], atol=1e-4)
     np.testing.assert_array_equal(flipped.depth_m, frame.depth_m[:, ::-1])
     np.testing.assert_array_equal(flipped.image, frame.image[:, ::-1])
+    np.testing.assert_array_equal(flipped.sky, frame.sky[:, ::-1])
 
 
 @shares_frame
@@ -44,6 +55,7 @@ def test_flipping_twice_gives_the_frame_back(frame):
     again = frame.flip().flip()
     np.testing.assert_allclose(again.radar_raster().channels, frame.radar_raster().channels)
     np.testing.assert_array_equal(again.image, frame.image)
+    np.testing.assert_array_equal(again.sky, frame.sky)
 
 
 @shares_frame
@@ -55,6 +67,7 @@ def test_crop_cuts_raster_and_image_alike(frame, left, top):
     np.testing.assert_allclose(part.radar_raster().channels, whole[:, rows, columns], atol=1e-5)
     np.testing.assert_array_equal(part.image, frame.image[rows, columns])
     np.testing.assert_array_equal(part.depth_m, frame.depth_m[rows, columns])
+    np.testing.assert_array_equal(part.sky, frame.sky[rows, columns])
     np.testing.assert_allclose(part.lidar_depth(), frame.lidar_depth()[rows, columns], rtol=1e-6)
 
 
@@ -65,6 +78,7 @@ def test_crop_undoes_pad(frame, sides):
     back = frame.pad(*sides).crop(left, top, frame.camera.width, frame.camera.height)
     np.testing.assert_array_equal(back.image, frame.image)
     np.testing.assert_array_equal(back.depth_m, frame.depth_m)
+    np.testing.assert_array_equal(back.sky, frame.sky)
     np.testing.assert_allclose(back.camera.k, frame.camera.k)
 
 
@@ -86,6 +100,50 @@ def test_resize_scales_pixels_and_keeps_metres(frame):
     assert set(np.unique(doubled.depth_m[~np.isnan(doubled.depth_m)])) <= set(
         np.unique(frame.depth_m[~np.isnan(frame.depth_m)])
     )
+
+
+@shares_frame
+@given(width=st.integers(1, 300), height=st.integers(1, 150))
+def test_resize_takes_sky_and_depth_from_the_same_pixels(frame, width, height):
+    sky = np.where(np.isnan(frame.depth_m), UNKNOWN, frame.depth_m > 40).astype(np.uint8)
+    resized = replace(frame, sky=sky).resize(width, height)
+    expected = np.where(np.isnan(resized.depth_m), UNKNOWN, resized.depth_m > 40)
+    np.testing.assert_array_equal(resized.sky, expected)
+    assert resized.sky.dtype == np.uint8
+
+
+def test_padding_is_unknown_sky(frame):
+    padded = frame.pad(3, 5, 2, 1).sky
+    assert (padded[5:-1, 3:-2] == frame.sky).all()
+    padded[5:-1, 3:-2] = UNKNOWN
+    assert (padded == UNKNOWN).all()
+
+
+@shares_frame
+@given(factor=st.floats(0.5, 2.0))
+def test_zoomed_sky_follows_the_depth_where_it_is_known(frame, factor):
+    zoomed = frame.zoom(factor)
+    known = np.isfinite(zoomed.depth_m)
+    np.testing.assert_array_equal(zoomed.sky[known], zoomed.depth_m[known] > MAX_RANGE_M)
+    resized = frame.resize(zoomed.camera.width, zoomed.camera.height)
+    np.testing.assert_array_equal(zoomed.sky[~known], resized.sky[~known])
+    without_depth = replace(frame, depth_m=None).zoom(factor)
+    np.testing.assert_array_equal(without_depth.sky, resized.sky)
+
+
+def test_sky_of_a_depth_map():
+    depth = np.array([[np.inf, 100.5, 100.0], [3.0, np.nan, 99.0]], np.float32)
+    np.testing.assert_array_equal(sky_of_depth(depth), [[SKY, SKY, NOT_SKY], [0, UNKNOWN, 0]])
+    np.testing.assert_array_equal(sky_of_depth(depth, 50.0), [[1, 1, 1], [0, UNKNOWN, 1]])
+    metres, sky = split_sky(depth)
+    np.testing.assert_array_equal(metres, [[np.nan, 100.5, 100.0], [3.0, np.nan, 99.0]])
+    np.testing.assert_array_equal(sky, sky_of_depth(depth))
+
+
+def test_sky_must_fit_the_image(frame):
+    for sky in (frame.sky[:-1], frame.sky.astype(np.int32)):
+        with pytest.raises(GeometryError, match=r"sky is .* expected \(48, 96\) uint8"):
+            replace(frame, sky=sky)
 
 
 def test_image_and_camera_must_belong_together(frame):

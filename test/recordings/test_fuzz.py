@@ -10,7 +10,13 @@ from xd_rcdepth_ros.errors import XDRCDepthError
 from xd_rcdepth_ros.geometry import PinholeCamera, RadarPoints, RigidTransform
 from xd_rcdepth_ros.recordings import schema
 from xd_rcdepth_ros.recordings.index import decode_message, header_of
-from xd_rcdepth_ros.recordings.messages import camera_of, decode_image, depth_of, raw_image_rgb
+from xd_rcdepth_ros.recordings.messages import (
+    camera_of,
+    decode_image,
+    depth_of,
+    raw_image_rgb,
+    sky_of,
+)
 from xd_rcdepth_ros.recordings.pcd import encode_pcd, parse_pcd
 from xd_rcdepth_ros.recordings.pointcloud import cloud_xyz, decode_cloud, radar_points
 from xd_rcdepth_ros.recordings.writer import DriveWriter
@@ -95,6 +101,7 @@ def raw_messages(tmp_path_factory):
         writer.camera_info("front", T0, camera)
         writer.radar("front", T0, RadarPoints.from_arrays(np.ones((3, 3)), np.ones(3)))
         writer.depth("front", T0, np.ones((6, 8)))
+        writer.sky("front", T0, np.ones((6, 8), np.uint8))
     with AnyReader([path]) as reader:
         return {c.topic: bytes(raw) for c, _, raw in reader.messages()}
 
@@ -117,6 +124,7 @@ def read_cloud(message):
         ("/radar/front", schema.POINT_CLOUD, read_cloud, 3000),
         ("/camera/front/camera_info", schema.CAMERA_INFO, camera_of, 3000),
         ("/camera/front/depth", schema.IMAGE, depth_of, 1500),
+        ("/camera/front/sky", schema.IMAGE, sky_of, 1500),
     ],
 )
 def test_serialized_messages(raw_messages, topic, kind, read, count):

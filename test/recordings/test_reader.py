@@ -19,6 +19,8 @@ from xd_rcdepth_ros.recordings.messages import (
     depth_of,
     raw_image_rgb,
     rectify,
+    reference_maps,
+    sky_of,
 )
 from xd_rcdepth_ros.recordings.reader import Recording
 from xd_rcdepth_ros.recordings.schema import TopicNames
@@ -82,6 +84,59 @@ def test_frame_holds_what_was_written(tmp_path):
     )
     raster = frame.radar_raster()
     assert raster.channels[0, 24, 32] == pytest.approx(10.8)
+
+
+def test_sky_comes_from_its_mask_else_from_the_depth(tmp_path):
+    mask = np.zeros((48, 64), np.uint8)
+    mask[:20], mask[20:30] = 1, 255
+    depth = np.full((48, 64), 30.0)
+    depth[:10], depth[10:12], depth[12:14] = np.inf, 120.0, np.nan
+    with DriveWriter(tmp_path / "bag") as writer:
+        for i in range(4):  # mask and depth, mask, depth, neither
+            writer.camera_info("front", T0 + i * 100 * MS, CAMERA)
+            writer.image("front", T0 + i * 100 * MS, PNG, "png")
+        for i in (0, 1):
+            writer.sky("front", T0 + i * 100 * MS, mask)
+        for i in (0, 2):
+            writer.depth("front", T0 + i * 100 * MS, depth)
+    with Recording(tmp_path / "bag") as recording:
+        both, masked, measured, neither = recording.frames()
+    np.testing.assert_array_equal(both.sky, mask)
+    np.testing.assert_array_equal(masked.sky, mask)
+    expected = np.zeros((48, 64), np.uint8)
+    expected[:12], expected[12:14] = 1, 255
+    np.testing.assert_array_equal(measured.sky, expected)
+    np.testing.assert_array_equal(both.depth_m, measured.depth_m)
+    assert np.isnan(measured.depth_m[:10]).all()  # no depth to compare with
+    assert (measured.depth_m[10:12] == 120).all()
+    assert neither.sky is None and neither.depth_m is None and masked.depth_m is None
+
+
+@pytest.mark.parametrize(
+    ("mask", "error", "words"),
+    [
+        (np.zeros((24, 64), np.uint8), RecordingError, "sky mask is 64 x 24, .* 64 x 48"),
+        (np.full((48, 64), 7, np.uint8), MessageError, r"has the values \[7\]"),
+    ],
+)
+def test_wrong_sky_masks_are_refused(tmp_path, mask, error, words):
+    with DriveWriter(tmp_path / "bag") as writer:
+        writer.camera_info("front", T0, CAMERA)
+        writer.image("front", T0, PNG, "png")
+        writer.sky("front", T0, mask)
+    with Recording(tmp_path / "bag") as recording, pytest.raises(error, match=words):
+        recording.frame(0)
+
+
+def test_sky_of_a_distorted_camera_is_unknown_where_nothing_was_seen():
+    k = np.array([[50, 0, 31.5], [0, 50, 23.5], [0, 0, 1.0]])
+    camera = PinholeCamera(64, 48, k, distortion=(0.4, 0, 0, 0))
+    message = image_message(np.ones((48, 64), np.uint8), "mono8")
+    _, sky = reference_maps(None, message, camera)
+    assert set(np.unique(sky)) == {1, 255}
+    assert (sky[15:35, 20:45] == 1).all()
+    with pytest.raises(MessageError, match="'16UC1'; expected mono8"):
+        sky_of(image_message(np.ones((2, 2), "<u2"), "16UC1"))
 
 
 def test_ego_motion_can_be_left_out(tmp_path):
@@ -325,7 +380,7 @@ def test_image_refusals():
 
 def test_depth_encodings():
     metres = np.array([[1.5, np.nan, np.inf], [0, -1, 80]], "<f4")
-    expected = np.array([[1.5, np.nan, np.nan], [np.nan, np.nan, 80]], np.float32)
+    expected = np.array([[1.5, np.nan, np.inf], [np.nan, np.nan, 80]], np.float32)
     np.testing.assert_array_equal(depth_of(image_message(metres, "32FC1")), expected)
     big = metres.astype(">f4")
     np.testing.assert_array_equal(depth_of(image_message(big, "32FC1", big_endian=1)), expected)

@@ -32,6 +32,7 @@ def write(path, storage="mcap", **options):
         writer.camera_info("front", T0, CAMERA)
         writer.image("front", T0, b"\xff\xd8 not an image \xff\xd9")
         writer.depth("front", T0, np.full((6, 8), 7.0))
+        writer.sky("front", T0, np.full((6, 8), 255, np.uint8))
         writer.radar("front", T0 + 5, RadarPoints.from_arrays([[1, 2, 3]], [4], [[5, 6]]))
         writer.lidar("top", T0 + 6, [[1, 2, 3], [4, 5, 6]], [7, 8], [9, 65535])
         writer.keyframe("radar_front", T0 + 5)
@@ -52,6 +53,7 @@ def test_content_of_a_bag(tmp_path, storage):
     assert set(found) == {
         "/tf_static", "/tf", "/odom", "/camera/front/camera_info", "/camera/front/depth",
         "/camera/front/image/compressed", "/radar/front", "/lidar/top", "/keyframes",
+        "/camera/front/sky",
     }  # fmt: skip
     stamp, image = found["/camera/front/image/compressed"]
     assert stamp == T0
@@ -64,6 +66,8 @@ def test_content_of_a_bag(tmp_path, storage):
     assert (info.width, info.height, info.distortion_model) == (8, 6, "plumb_bob")
     depth = found["/camera/front/depth"][1]
     assert (depth.encoding, depth.step, depth.data.view("<f4").tolist()) == ("32FC1", 32, [7] * 48)
+    sky = found["/camera/front/sky"][1]
+    assert (sky.encoding, sky.step, sky.data.tolist()) == ("mono8", 8, [255] * 48)
     radar = found["/radar/front"][1]
     assert [f.name for f in radar.fields] == ["x", "y", "z", "rcs", "vx", "vy", "vx_comp",
                                               "vy_comp"]  # fmt: skip
@@ -87,7 +91,7 @@ def test_content_of_a_bag(tmp_path, storage):
 def test_qos_and_definitions(tmp_path, storage):
     write(tmp_path / "bag", storage)
     with AnyReader([tmp_path / "bag"]) as reader:
-        assert len(reader.connections) == 9
+        assert len(reader.connections) == 10
         for connection in reader.connections:
             (qos,) = connection.ext.offered_qos_profiles
             latched = connection.topic == "/tf_static"
@@ -132,7 +136,7 @@ def test_the_mcap_library_opens_and_decodes_it(tmp_path):
     with (tmp_path / "bag" / "bag.mcap").open("rb") as file:
         reader = make_reader(file, decoder_factories=[DecoderFactory()])
         decoded = {c.topic: m for _, c, _, m in reader.iter_decoded_messages()}
-    assert len(decoded) == 9
+    assert len(decoded) == 10
     assert decoded["/radar/front"].width == 1
     assert decoded["/camera/front/camera_info"].k[2] == 3.5
 

@@ -201,3 +201,16 @@ def test_realism_figures_of_frames_known_by_hand(city: Drive) -> None:
     assert all(
         a <= b for a, b in zip(figures.radar_depth_m, figures.radar_depth_m[1:], strict=False)
     )
+
+
+def test_the_sky_of_a_bag_is_that_of_the_exact_depth(tmp_path: Path) -> None:
+    drive = Drive(DriveSettings(seed=5, frames=1, width=160, height=80, place="country"))
+    write_bag(drive, tmp_path / "drive")
+    with Recording(tmp_path / "drive") as recording:
+        frame = recording.frame(0)
+    _, depth = drive.image(int(drive.stamps_ns("camera")[0]))
+    np.testing.assert_array_equal(frame.sky == 1, depth > 100)
+    assert 0.1 < (frame.sky == 1).mean() < 0.9
+    assert not (frame.sky == 255).any()  # exact depth leaves nothing open
+    np.testing.assert_array_equal(frame.sky, drive.frame(0).sky)
+    assert np.isfinite(frame.depth_m).any() and not np.isinf(frame.depth_m).any()

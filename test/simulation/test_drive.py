@@ -80,7 +80,7 @@ def test_lidar_points_fall_onto_the_exact_depth(city: Drive) -> None:
     inside = (z > 1) & ((uv > 1) & (uv < [city.camera.width - 2, city.camera.height - 2])).all(1)
     u, v = np.round(uv[inside]).astype(int).T
     around = np.stack([depth[v + dv, u + du] for dv in (-1, 0, 1) for du in (-1, 0, 1)])
-    around = np.nan_to_num(around, nan=1e6)
+    around = np.nan_to_num(around, posinf=1e6)
     good = (z[inside] > around.min(0) - 0.1) & (z[inside] < around.max(0) + 0.1)
     assert inside.sum() > 500
     assert good.mean() > 0.995

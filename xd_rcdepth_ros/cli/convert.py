@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from xd_rcdepth_ros.datasets.astyx import plan_astyx
+from xd_rcdepth_ros.datasets.camvid import plan_camvid
 from xd_rcdepth_ros.datasets.check import check_bags
 from xd_rcdepth_ros.datasets.conversion import DrivePlan, convert_plans
 from xd_rcdepth_ros.datasets.nuscenes import (
@@ -131,6 +132,20 @@ def zju(
 ) -> None:
     """Convert ZJU-4DRadarCam: one bag for every 1000 frames of a split."""
     run(plan_zju(source, split=split, dense=dense), out, storage, jobs, check, json_file)
+
+
+@app.command()
+def camvid(
+    source: Source,
+    out: Out,
+    split: Split = None,
+    storage: Storage = "mcap",
+    check: Check = False,
+    jobs: Jobs = 0,
+    json_file: JsonFile = None,
+) -> None:
+    """CamVid: pictures with labelled sky, one bag for training and one held back."""
+    run(plan_camvid(source, split=split), out, storage, jobs, check, json_file)
 
 
 def words(texts: Sequence[str] | None) -> list[str]:

@@ -28,7 +28,7 @@ class CheckResult:
     Attributes:
         bag: Path of the bag.
         messages: Sensor messages compared by topic and stamp.
-        images: Images compared by checksum.
+        images: Images and sky masks compared by checksum.
         points: Lidar points projected through the bag's transforms and through the source's.
         max_point_error_m: Greatest distance between the two, metres, camera frame.
         problems: One line a thing found wrong; empty if the bag is right.
@@ -90,7 +90,7 @@ def _check_messages(plan: DrivePlan, bag: Path, result: CheckResult) -> None:
                 found[connection.topic].append(stamp_ns)
                 if stamp_ns != log_ns:
                     result.problems.append(f"{connection.topic} {stamp_ns} is logged at {log_ns}")
-                if connection.msgtype == schema.COMPRESSED_IMAGE:
+                if connection.msgtype in (schema.COMPRESSED_IMAGE, schema.IMAGE):
                     message = reader.deserialize(raw, connection.msgtype)
                     data = message.data.tobytes()  # type: ignore[attr-defined]
                     digests[connection.topic, stamp_ns] = hashlib.sha256(data).digest()

@@ -53,7 +53,7 @@ class DrivePlan(ABC):
 
     @abstractmethod
     def source_images(self) -> Iterator[tuple[str, int, bytes]]:
-        """Yield topic, stamp and the bytes on disk of each image."""
+        """Yield topic, stamp and the bytes on disk of each image, or the pixels of a sky mask."""
 
     @abstractmethod
     def source_lidar(self, stamp_ns: int) -> NDArray[np.float64] | None:

@@ -12,10 +12,24 @@ from xd_rcdepth_ros.geometry.rasterize import (
     rasterize_depth,
     rasterize_radar,
 )
+from xd_rcdepth_ros.geometry.sky import (
+    MAX_RANGE_M,
+    NOT_SKY,
+    SKY,
+    SKY_VALUES,
+    UNKNOWN,
+    sky_of_depth,
+    split_sky,
+)
 from xd_rcdepth_ros.geometry.sweeps import LidarSweep, RadarSweep
 
 __all__ = [
+    "MAX_RANGE_M",
+    "NOT_SKY",
     "RADAR_CHANNELS",
+    "SKY",
+    "SKY_VALUES",
+    "UNKNOWN",
     "DepthResult",
     "LidarSweep",
     "NetworkGrid",
@@ -28,4 +42,6 @@ __all__ = [
     "SensorFrame",
     "rasterize_depth",
     "rasterize_radar",
+    "sky_of_depth",
+    "split_sky",
 ]

@@ -2,13 +2,14 @@
 """SensorFrame goes into the method, DepthResult comes out: the one currency of all rooms.
 
 Every geometric change (resize, crop, pad, flip) is one method here that moves the image, the
-intrinsics, the radar, the lidar and the exact depth together. Nobody else scales a K.
+intrinsics, the radar, the lidar, the exact depth and the sky together. Nobody else scales a K.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from xd_rcdepth_ros.errors import GeometryError
 from xd_rcdepth_ros.geometry.camera import PinholeCamera
 from xd_rcdepth_ros.geometry.rasterize import RadarRaster, rasterize_depth, rasterize_radar
+from xd_rcdepth_ros.geometry.sky import UNKNOWN, sky_of_depth
 from xd_rcdepth_ros.geometry.sweeps import LidarSweep, RadarSweep
 
 
@@ -31,6 +33,8 @@ class SensorFrame:
         stamp_ns: Stamp of the image, nanoseconds.
         lidar: Lidar sweep nearest in time, if any.
         depth_m: (H, W) float32 exact or dense reference depth, metres, NaN where unknown, if any.
+        sky: (H, W) uint8, ``SKY`` (1) where there is sky or nothing within range, ``NOT_SKY`` (0)
+            where there is something, ``UNKNOWN`` (255) elsewhere, if any.
         name: Where the frame came from, for people.
         tags: Free properties of the frame: ``night``, ``rain``, ``keyframe``, ...
     """
@@ -41,6 +45,7 @@ class SensorFrame:
     stamp_ns: int = 0
     lidar: LidarSweep | None = None
     depth_m: NDArray[np.float32] | None = None
+    sky: NDArray[np.uint8] | None = None
     name: str = ""
     tags: frozenset[str] = frozenset()
 
@@ -53,6 +58,10 @@ class SensorFrame:
             )
         if self.depth_m is not None and self.depth_m.shape != expected[:2]:
             raise GeometryError(f"depth is {self.depth_m.shape}; expected {expected[:2]}.")
+        if self.sky is not None and (self.sky.shape != expected[:2] or self.sky.dtype != np.uint8):
+            raise GeometryError(
+                f"sky is {self.sky.shape} {self.sky.dtype}; expected {expected[:2]} uint8."
+            )
 
     def radar_raster(self, min_depth_m: float = 1.0) -> RadarRaster:
         """Draw the radar sweeps onto the image's pixel grid."""
@@ -73,38 +82,42 @@ class SensorFrame:
             (width, height),
             interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR,
         )
-        depth = self.depth_m
-        if depth is not None:  # depth must not be averaged across edges
-            depth = np.asarray(
-                cv2.resize(depth, (width, height), interpolation=cv2.INTER_NEAREST_EXACT),
-                np.float32,
-            )
-        camera = self.camera.resize(width, height)
-        return replace(self, image=np.asarray(image, np.uint8), camera=camera, depth_m=depth)
+        return replace(
+            self,
+            image=np.asarray(image, np.uint8),
+            camera=self.camera.resize(width, height),
+            depth_m=_nearest(self.depth_m, width, height),
+            sky=_nearest(self.sky, width, height),
+        )
 
     def crop(self, left: int, top: int, width: int, height: int) -> SensorFrame:
         """Return the part of the frame that starts at pixel (left, top)."""
         camera = self.camera.crop(left, top, width, height)
         part = np.s_[top : top + height, left : left + width]
         depth = None if self.depth_m is None else self.depth_m[part]
-        return replace(self, image=self.image[part], camera=camera, depth_m=depth)
+        sky = None if self.sky is None else self.sky[part]
+        return replace(self, image=self.image[part], camera=camera, depth_m=depth, sky=sky)
 
     def pad(self, left: int, top: int, right: int, bottom: int) -> SensorFrame:
-        """Return the frame with black pixels (depth: NaN) added on each side."""
+        """Return the frame with black pixels (depth: NaN, sky: unknown) added on each side."""
         camera = self.camera.pad(left, top, right, bottom)
         sides = ((top, bottom), (left, right))
         image = np.pad(self.image, (*sides, (0, 0)))
         depth = self.depth_m
         if depth is not None:
             depth = np.pad(depth, sides, constant_values=np.nan)
-        return replace(self, image=image, camera=camera, depth_m=depth)
+        sky = self.sky
+        if sky is not None:
+            sky = np.pad(sky, sides, constant_values=UNKNOWN)
+        return replace(self, image=image, camera=camera, depth_m=depth, sky=sky)
 
     def zoom(self, factor: float) -> SensorFrame:
         """Return the frame as if everything were nearer by a factor.
 
         To a network for one focal length, an image that is enlarged shows a world that is nearer.
         So the image, with its intrinsics, becomes larger by the factor, and the world smaller: all
-        positions and depths are divided by it. Velocities stay.
+        positions and depths are divided by it. Velocities stay. The sky mask follows the new depth,
+        where the depth is known: what was out of range may now be within it.
 
         Args:
             factor: Above 1 everything is nearer, below 1 farther.
@@ -112,11 +125,17 @@ class SensorFrame:
         camera = self.camera
         width, height = round(camera.width * factor), round(camera.height * factor)
         larger = self.resize(width, height)
+        depth, sky = larger.depth_m, larger.sky
+        if depth is not None:
+            depth = depth / np.float32(factor)
+            if sky is not None:
+                sky = np.where(np.isfinite(depth), sky_of_depth(depth), sky)
         return replace(
             larger,
             radar=tuple(sweep.scale(1 / factor) for sweep in self.radar),
             lidar=None if self.lidar is None else self.lidar.scale(1 / factor),
-            depth_m=None if larger.depth_m is None else larger.depth_m / np.float32(factor),
+            depth_m=depth,
+            sky=sky,
         )
 
     def flip(self) -> SensorFrame:
@@ -128,7 +147,15 @@ class SensorFrame:
             radar=tuple(sweep.flip() for sweep in self.radar),
             lidar=None if self.lidar is None else self.lidar.flip(),
             depth_m=None if self.depth_m is None else self.depth_m[:, ::-1].copy(),
+            sky=None if self.sky is None else self.sky[:, ::-1].copy(),
         )
+
+
+def _nearest(pixels: Any, width: int, height: int) -> Any:
+    """Return a map at another size, nearest pixels: nothing may be averaged across edges."""
+    if pixels is None:
+        return None
+    return cv2.resize(pixels, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
 
 
 @dataclass(frozen=True, eq=False)

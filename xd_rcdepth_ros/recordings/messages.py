@@ -14,8 +14,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from xd_rcdepth_ros.errors import GeometryError, MessageError
-from xd_rcdepth_ros.geometry import PinholeCamera, RigidTransform
+from xd_rcdepth_ros.errors import GeometryError, MessageError, RecordingError
+from xd_rcdepth_ros.geometry import (
+    SKY_VALUES,
+    UNKNOWN,
+    PinholeCamera,
+    RigidTransform,
+    split_sky,
+)
 
 # sensor_msgs/Image encoding -> (channels on disk, OpenCV conversion to RGB or None).
 _RAW_ENCODINGS: dict[str, tuple[int, int | None]] = {
@@ -158,15 +164,68 @@ def raw_image_rgb(image: Any) -> NDArray[np.uint8]:
 
 
 def depth_of(image: Any) -> NDArray[np.float32]:
-    """Return a depth image, 32FC1 (m) or 16UC1 (mm), as (H, W) float32 metres, NaN if unknown."""
+    """Return a depth image, 32FC1 (m) or 16UC1 (mm), as (H, W) float32 metres.
+
+    NaN where unknown, +Inf where nothing is within range (REP-117).
+    """
     if image.encoding == "32FC1":
         depth = image_rows(image, "f4", 1).astype(np.float32)
     elif image.encoding in ("16UC1", "mono16"):
         depth = image_rows(image, "u2", 1).astype(np.float32) / np.float32(1000.0)
     else:
         raise MessageError(f"depth image in '{image.encoding}'; expected 32FC1 (m) or 16UC1 (mm).")
-    depth[~(np.isfinite(depth) & (depth > 0))] = np.nan
+    depth[~(depth > 0)] = np.nan
     return depth
+
+
+def sky_of(image: Any) -> NDArray[np.uint8]:
+    """Return a mask of the sky, mono8, as (H, W) uint8: 1 sky, 0 something, 255 unknown.
+
+    Raises:
+        MessageError: The encoding is another, or there are other values.
+    """
+    if image.encoding not in ("mono8", "8UC1"):
+        raise MessageError(f"sky mask in '{image.encoding}'; expected mono8.")
+    sky = np.asarray(image_rows(image, "u1", 1), np.uint8)
+    others = sorted(set(np.unique(sky).tolist()) - set(SKY_VALUES))
+    if others:
+        raise MessageError(
+            f"sky mask has the values {others[:5]}; expected 1 (sky), 0 (something within range) "
+            "and 255 (unknown)."
+        )
+    return sky
+
+
+def reference_maps(
+    depth_image: Any, sky_image: Any, camera: PinholeCamera
+) -> tuple[NDArray[np.float32] | None, NDArray[np.uint8] | None]:
+    """Return the reference depth and the sky mask that belong to an image, both rectified.
+
+    Args:
+        depth_image: sensor_msgs/Image of the depth, or None.
+        sky_image: sensor_msgs/Image of the mask, or None: then the depth tells the sky.
+        camera: Camera of the image, as it is.
+
+    Returns:
+        Depth (H, W) float32, metres, NaN where unknown, and sky mask (H, W) uint8; None where there
+        is nothing to make them of.
+
+    Raises:
+        MessageError: A message is damaged.
+        RecordingError: The mask has another size than the image.
+    """
+    depth = sky = None
+    if depth_image is not None:
+        depth, sky = split_sky(rectify(depth_of(depth_image), camera, nearest=True)[0])
+    if sky_image is not None:
+        sky = sky_of(sky_image)
+        if sky.shape != (camera.height, camera.width):
+            raise RecordingError(
+                f"sky mask is {sky.shape[1]} x {sky.shape[0]}, but its image is {camera.width} x "
+                f"{camera.height}; expected one value for each pixel. Write it again in that size."
+            )
+        sky = rectify(sky, camera, nearest=True, unseen=UNKNOWN)[0]
+    return depth, sky
 
 
 def transform_of(transform: Any) -> RigidTransform:
@@ -181,7 +240,10 @@ def stamp_ns_of(header: Any) -> int:
 
 
 def rectify(
-    image: NDArray[Any], camera: PinholeCamera, nearest: bool = False
+    image: NDArray[Any],
+    camera: PinholeCamera,
+    nearest: bool = False,
+    unseen: float | None = None,
 ) -> tuple[NDArray[Any], PinholeCamera]:
     """Take the lens distortion out of an image.
 
@@ -189,9 +251,10 @@ def rectify(
         image: (H, W, ...) of that camera.
         camera: Its intrinsics; returned as they are if there is no distortion.
         nearest: Take the nearest pixel instead of mixing four, as depth needs it.
+        unseen: Value where nothing was seen; None takes 0 for integers and NaN for floats.
 
     Returns:
-        The image, black (float: NaN) where nothing was seen, and the rectified camera.
+        The image and the rectified camera.
 
     Raises:
         MessageError: The distortion model, or its number of coefficients, is not known.
@@ -211,7 +274,9 @@ def rectify(
         camera.distortion_model,
     )
     flag = cv2.INTER_NEAREST if nearest else cv2.INTER_LINEAR
-    border = float("nan") if np.issubdtype(image.dtype, np.floating) else 0
+    border = unseen
+    if border is None:
+        border = float("nan") if np.issubdtype(image.dtype, np.floating) else 0
     rectified = cv2.remap(image, *maps, flag, borderMode=cv2.BORDER_CONSTANT, borderValue=border)
     return rectified, camera.rectified()
 

@@ -31,7 +31,7 @@ from xd_rcdepth_ros.recordings.index import (
     read_info,
     reading,
 )
-from xd_rcdepth_ros.recordings.messages import decode_image, depth_of, raw_image_rgb, rectify
+from xd_rcdepth_ros.recordings.messages import decode_image, raw_image_rgb, rectify, reference_maps
 from xd_rcdepth_ros.recordings.pointcloud import (
     RadarFieldMap,
     cloud_xyz,
@@ -86,8 +86,9 @@ class Recording:
         try:
             self.topics: dict[str, str] = {c.topic: c.msgtype for c in reader.connections}
             self._radars = self._choose_topics()
-            optional = [t for t in (self._names.lidar, self._names.depth) if t in self.topics]
-            sensors = [self._names.image, *self._radars.values(), *(t for t in optional if t)]
+            optional = (self._names.lidar, self._names.depth, self._names.sky)
+            sensors = [self._names.image, *self._radars.values()]
+            sensors += [topic for topic in optional if topic and topic in self.topics]
             self._index = build_index(reader, self.path, sensors, self._names.camera_info)
             self.skipped.update(self._index.skipped)
             self.duration_s = max(0, reader.end_time - reader.start_time - 1) / 1e9
@@ -221,13 +222,15 @@ class Recording:
             if newest is not None:
                 radar += self._radar_sweeps(name, topic, newest, target, sweeps, ego_motion)
         radar.sort(key=lambda sweep: sweep.stamp_ns, reverse=True)
+        depth, sky = self._maps(entry.stamp_ns)
         return SensorFrame(
             image=image,
             camera=camera,
             radar=tuple(radar),
             stamp_ns=entry.stamp_ns,
             lidar=self._lidar(target, window_ns, keyframe, ego_motion),
-            depth_m=self._depth(entry.stamp_ns),
+            depth_m=depth,
+            sky=sky,
             name=f"{self.path.name}/{entry.stamp_ns}",
             tags=self.tags | {"keyframe"} if keyframe else self.tags,
         )
@@ -269,15 +272,17 @@ class Recording:
         transform, _ = self._transform(target, message, entry, ego_motion)
         return LidarSweep(points, transform, entry.stamp_ns)
 
-    def _depth(self, stamp_ns: int) -> Any:
-        topic = self._names.depth
+    def _maps(self, stamp_ns: int) -> tuple[Any, Any]:
+        """Return depth and sky mask of the image of a stamp, each None where there is none."""
+        names, camera = self._names, self._index.camera_at(stamp_ns)
+        depth, sky = (self._message_at(topic, stamp_ns) for topic in (names.depth, names.sky))
+        return reference_maps(depth, sky, camera)
+
+    def _message_at(self, topic: str | None, stamp_ns: int) -> Any:
         if topic is None or topic not in self._index.entries:
             return None
         number = self._index.nearest(topic, stamp_ns, 0)
-        if number is None:
-            return None
-        depth = depth_of(self._message(self._index.entries[topic][number]))
-        return rectify(depth, self._index.camera_at(stamp_ns), nearest=True)[0]
+        return None if number is None else self._message(self._index.entries[topic][number])
 
     def _transform(
         self, target: tuple[str, int], message: Any, entry: Entry, ego_motion: bool
@@ -337,10 +342,8 @@ class Recording:
         return radars
 
     def _check_not_empty(self) -> None:
-        for topic, count in (
-            (self._names.image, len(self)),
-            (self._names.camera_info, len(self._index.cameras)),
-        ):
+        counts = {self._names.image: len(self), self._names.camera_info: len(self._index.cameras)}
+        for topic, count in counts.items():
             if not count:
                 why = self._index.problems.get(topic, "the topic is empty")
                 raise RecordingError(f"{self.path} has no usable message on {topic}: {why}.")

@@ -10,6 +10,7 @@ topic                                 type                         one message f
 ``/camera/<name>/image/compressed``   sensor_msgs/CompressedImage  an image
 ``/camera/<name>/camera_info``        sensor_msgs/CameraInfo       an image, same stamp
 ``/camera/<name>/depth``              sensor_msgs/Image            an image's depth (32FC1, m)
+``/camera/<name>/sky``                sensor_msgs/Image            an image's sky mask (mono8)
 ``/radar/<name>``                     sensor_msgs/PointCloud2      a radar sweep
 ``/lidar/<name>``                     sensor_msgs/PointCloud2      a lidar sweep
 ``/keyframes``                        std_msgs/Header              the stamp and frame of a keyframe
@@ -122,6 +123,11 @@ def depth_topic(name: str) -> str:
     return f"/camera/{name}/depth"
 
 
+def sky_topic(name: str) -> str:
+    """Return the topic of a camera's sky masks: 1 sky, 0 something within range, 255 unknown."""
+    return f"/camera/{name}/sky"
+
+
 def radar_topic(name: str) -> str:
     """Return the topic of a radar's sweeps."""
     return f"/radar/{name}"
@@ -142,6 +148,7 @@ class TopicNames:
         radars: Radar name -> topic (sensor_msgs/PointCloud2); None takes all ``/radar/<name>``.
         lidar: sensor_msgs/PointCloud2; None for none.
         depth: sensor_msgs/Image, 32FC1 (m) or 16UC1 (mm); None for none.
+        sky: sensor_msgs/Image, mono8; None for none.
     """
 
     image: str
@@ -149,6 +156,7 @@ class TopicNames:
     radars: dict[str, str] | None = field(default=None)
     lidar: str | None = None
     depth: str | None = None
+    sky: str | None = None
 
     @classmethod
     def of_drive(
@@ -161,4 +169,5 @@ class TopicNames:
             radars=None if radars is None else {name: radar_topic(name) for name in radars},
             lidar=None if lidar is None else lidar_topic(lidar),
             depth=depth_topic(camera),
+            sky=sky_topic(camera),
         )

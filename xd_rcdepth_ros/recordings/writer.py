@@ -94,20 +94,21 @@ class DriveWriter(BagFile):
         Args:
             name: Camera whose image it belongs to.
             stamp_ns: Stamp of that image, nanoseconds.
-            depth_m: (H, W), metres along the optical axis, NaN where unknown.
+            depth_m: (H, W), metres along the optical axis, NaN where unknown, +Inf where there is
+                sky.
         """
         depth = np.ascontiguousarray(depth_m, dtype="<f4")
-        message = self._make(
-            schema.IMAGE,
-            header=self._header(stamp_ns, schema.camera_frame(name)),
-            height=depth.shape[0],
-            width=depth.shape[1],
-            encoding="32FC1",
-            is_bigendian=0,
-            step=4 * depth.shape[1],
-            data=depth.reshape(-1).view(np.uint8),
-        )
-        self._write(schema.depth_topic(name), message, stamp_ns)
+        self._map(schema.depth_topic(name), name, stamp_ns, depth, "32FC1")
+
+    def sky(self, name: str, stamp_ns: int, sky: NDArray[np.uint8]) -> None:
+        """Write a mask of the sky.
+
+        Args:
+            name: Camera whose image it belongs to.
+            stamp_ns: Stamp of that image, nanoseconds.
+            sky: (H, W) uint8, 1 sky or nothing within range, 0 something, 255 unknown.
+        """
+        self._map(schema.sky_topic(name), name, stamp_ns, np.ascontiguousarray(sky), "mono8")
 
     def radar(self, name: str, stamp_ns: int, points: RadarPoints | NDArray[np.void]) -> None:
         """Write a radar sweep.
@@ -213,6 +214,21 @@ class DriveWriter(BagFile):
     def keyframe(self, frame_id: str, stamp_ns: int) -> None:
         """Mark the message of that sensor frame and stamp as a keyframe."""
         self._write(schema.KEYFRAMES_TOPIC, self._header(stamp_ns, frame_id), stamp_ns)
+
+    def _map(
+        self, topic: str, name: str, stamp_ns: int, pixels: NDArray[Any], encoding: str
+    ) -> None:
+        message = self._make(
+            schema.IMAGE,
+            header=self._header(stamp_ns, schema.camera_frame(name)),
+            height=pixels.shape[0],
+            width=pixels.shape[1],
+            encoding=encoding,
+            is_bigendian=0,
+            step=pixels.itemsize * pixels.shape[1],
+            data=pixels.reshape(-1).view(np.uint8),
+        )
+        self._write(topic, message, stamp_ns)
 
     def _cloud(self, topic: str, frame_id: str, stamp_ns: int, cloud: NDArray[np.void]) -> None:
         fields = [

@@ -15,7 +15,8 @@ from xd_rcdepth_ros.errors import RecordingError
 from xd_rcdepth_ros.geometry import RigidTransform
 from xd_rcdepth_ros.recordings import schema
 from xd_rcdepth_ros.recordings.writer import DriveWriter
-from xd_rcdepth_ros.simulation.drive import Drive, ordered
+from xd_rcdepth_ros.simulation.drive import Drive
+from xd_rcdepth_ros.simulation.jobs import ordered
 
 POSE_HZ = 50.0
 JPEG_QUALITY = 92

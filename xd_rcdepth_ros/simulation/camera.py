@@ -52,7 +52,7 @@ class CameraSimulator:
 
         Returns:
             Picture (H, W, 3) uint8 RGB, and exact depth (H, W) float32 in metres along the optical
-            axis at pixel centres, NaN where there is sky.
+            axis at pixel centres, +Inf where there is sky.
         """
         shape = (self.camera.height, self.camera.width)
         rotation = pose.rotation.astype(np.float32)
@@ -87,7 +87,7 @@ class CameraSimulator:
                 total += np.minimum(light, 3.0)
             radiance[:, part] = total / (len(_SUBPIXELS) + 1)
         image = develop(radiance.reshape(3, *shape), self.conditions, rng)
-        depth[~hits.hit] = np.nan
+        depth[~hits.hit] = np.inf
         return image, depth.reshape(shape)
 
     def _may_move(self, world: World, pose: RigidTransform) -> NDArray[np.bool_]:

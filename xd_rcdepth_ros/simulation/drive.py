@@ -4,12 +4,11 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from threading import Lock
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,9 +21,11 @@ from xd_rcdepth_ros.geometry import (
     RadarSweep,
     RigidTransform,
     SensorFrame,
+    split_sky,
 )
 from xd_rcdepth_ros.simulation.camera import CameraSimulator
 from xd_rcdepth_ros.simulation.caster import Tree, World
+from xd_rcdepth_ros.simulation.jobs import ordered
 from xd_rcdepth_ros.simulation.lidar import LIDARS, LidarScan, scan_lidar
 from xd_rcdepth_ros.simulation.materials import Materials
 from xd_rcdepth_ros.simulation.mesh import Mesh
@@ -42,8 +43,6 @@ WINDOW_M = 2 * PIECE_M  # so far the car drives in one ray tree
 AHEAD_M = 270.0
 BEHIND_M = 45.0
 LONGEST_S = 14_400.0
-Job = TypeVar("Job")
-Result = TypeVar("Result")
 # x right, y down, z forward from x forward, y left, z up
 OPTICAL = np.array([[0.0, 0, 1], [-1, 0, 0], [0, -1, 0]])
 
@@ -245,7 +244,7 @@ class Drive:
         return Tree(mesh), origin, lamps - origin.astype(np.float32)
 
     def image(self, stamp_ns: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-        """Return the picture (H, W, 3) uint8 RGB and its exact depth (H, W) float32, metres."""
+        """Return picture (H, W, 3) uint8 RGB and depth (H, W) float32, metres, +Inf for sky."""
         world, origin, lamps = self.world(stamp_ns)
         base = self._in_cast_frame(stamp_ns, origin)
         rng = np.random.default_rng([self.settings.seed, _CAMERA, stamp_ns - START_NS])
@@ -297,7 +296,7 @@ class Drive:
         return Lights(lamps[near], np.array(beams, np.float32), np.array(forward, np.float32))
 
     def frame(self, index: int, sweeps: int = 1) -> SensorFrame:
-        """Return one frame: picture, exact depth, the newest radar sweeps and the nearest lidar.
+        """Return one frame: picture, exact depth, newest radar sweeps, nearest lidar.
 
         Args:
             index: Number of the picture.
@@ -312,16 +311,14 @@ class Drive:
         radar = []
         for radar_stamp in radar_stamps[max(0, newest - sweeps) : max(newest, 1)][::-1]:
             scan = self.radar(int(radar_stamp))
-            transform = camera_from_odom @ self.pose(int(radar_stamp)) @ self.rig.radar
-            radar.append(
-                RadarSweep(scan.points, transform, int(radar_stamp), "front", ego_motion=True)
-            )
+            pose = camera_from_odom @ self.pose(int(radar_stamp)) @ self.rig.radar
+            radar.append(RadarSweep(scan.points, pose, int(radar_stamp), "front", ego_motion=True))
         lidar_stamps = self.stamps_ns("lidar")
         lidar_stamp = int(lidar_stamps[np.abs(lidar_stamps - stamp).argmin()])
         transform = camera_from_odom @ self.pose(lidar_stamp) @ self.rig.lidar
         lidar = LidarSweep(self.lidar(lidar_stamp).points_m, transform, lidar_stamp)
         return SensorFrame(
-            image, self.camera, tuple(radar), stamp, lidar, depth,
+            image, self.camera, tuple(radar), stamp, lidar, *split_sky(depth),
             f"simulated_{self.settings.seed:06d}_{index:06d}", self.tags,
         )  # fmt: skip
 
@@ -333,21 +330,6 @@ class Drive:
             workers: Threads that make frames; the result does not depend on it.
         """
         yield from ordered(lambda i: self.frame(i, sweeps), range(self.settings.frames), workers)
-
-
-def ordered(work: Callable[[Job], Result], jobs: Iterable[Job], workers: int) -> Iterator[Result]:
-    """Yield ``work(job)`` in the order of the jobs, with a few in the making."""
-    if workers <= 1:
-        yield from map(work, jobs)
-        return
-    with ThreadPoolExecutor(workers) as pool:
-        waiting: list[Future[Result]] = []
-        for job in jobs:
-            waiting.append(pool.submit(work, job))
-            if len(waiting) > 6 * workers:  # small jobs between large ones starve no worker
-                yield waiting.pop(0).result()
-        for future in waiting:
-            yield future.result()
 
 
 __all__ = ["Drive", "DriveSettings", "Mesh", "RadarPoints", "Rig"]

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from xd_rcdepth_ros.errors import RecordingError
 from xd_rcdepth_ros.geometry import RigidTransform, SensorFrame, rasterize_depth
 from xd_rcdepth_ros.simulation.bag import encode_jpeg
-from xd_rcdepth_ros.simulation.drive import Drive, ordered
+from xd_rcdepth_ros.simulation.drive import Drive
+from xd_rcdepth_ros.simulation.jobs import ordered
 
 ASTYX_FOLD_MPS = 10.39  # span of the range rates that the Astyx radar reports
 ZJU_SCALE = 256.0

@@ -18,7 +18,8 @@ from xd_rcdepth_ros.geometry import RigidTransform
 from xd_rcdepth_ros.recordings.pcd import encode_pcd
 from xd_rcdepth_ros.simulation.assets.vehicles import size_m
 from xd_rcdepth_ros.simulation.bag import encode_jpeg
-from xd_rcdepth_ros.simulation.drive import Drive, ordered
+from xd_rcdepth_ros.simulation.drive import Drive
+from xd_rcdepth_ros.simulation.jobs import ordered
 from xd_rcdepth_ros.simulation.layouts import (
     complete_folder,
     quaternion_wxyz,

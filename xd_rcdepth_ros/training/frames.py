@@ -21,6 +21,7 @@ from xd_rcdepth_ros.errors import RecordingError, XDRCDepthError
 from xd_rcdepth_ros.geometry import NetworkGrid, SensorFrame
 from xd_rcdepth_ros.recordings.index import find_recordings
 from xd_rcdepth_ros.recordings.reader import Recording
+from xd_rcdepth_ros.recordings.schema import lidar_topic
 from xd_rcdepth_ros.supervision.lidar_depth import DenseSupervision, supervise
 from xd_rcdepth_ros.supervision.lidar_radar import sweep_from_lidar
 from xd_rcdepth_ros.training.config import SourceConfig
@@ -171,8 +172,9 @@ class TrainingFrames:
     def _from_lidar(self, index: int) -> bool:
         if self.source.dense != "auto":
             return self.source.dense == "lidar"
-        recording, _ = self.places[index]
-        return not any(topic.endswith("/depth") for topic in recording.topics)
+        topics = self.places[index][0].topics
+        has_depth = any(topic.endswith("/depth") for topic in topics)
+        return not has_depth and any(topic.startswith(lidar_topic("")) for topic in topics)
 
     def _lidar_depth(
         self, index: int, maker: DenseSupervision | None = None
@@ -207,9 +209,10 @@ class TrainingFrames:
 
 
 def _bytes_of(frame: SensorFrame) -> int:
-    depth = 0 if frame.depth_m is None else frame.depth_m.nbytes
-    lidar = 0 if frame.lidar is None else frame.lidar.points_m.nbytes
-    return frame.image.nbytes + depth + lidar + sum(40 * len(s.points) for s in frame.radar)
+    lidar = None if frame.lidar is None else frame.lidar.points_m
+    arrays = (frame.image, frame.depth_m, frame.sky, lidar)
+    held = sum(array.nbytes for array in arrays if array is not None)
+    return held + sum(40 * len(sweep.points) for sweep in frame.radar)
 
 
 def row_medians(sources: Sequence[TrainingFrames], sample: int = 200) -> tuple[float, ...]:
