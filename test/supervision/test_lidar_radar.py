@@ -19,11 +19,11 @@ from xd_rcdepth_ros.geometry import (
 )
 from xd_rcdepth_ros.supervision.lidar_radar import (
     draw_mounting,
-    ground_height,
     radar_from_lidar,
     sparsify,
     sweep_from_lidar,
 )
+from xd_rcdepth_ros.supervision.radar_cells import ground_height
 from xd_rcdepth_ros.supervision.radar_noise import RADARS
 
 # x forward, y left, z up -> x right, y down, z forward

@@ -9,41 +9,36 @@ come what a radar sees and the lidar does not, ghosts, clutter, and errors of ra
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from xd_rcdepth_ros.errors import ConfigurationError
 from xd_rcdepth_ros.geometry import RadarPoints, RadarSweep, RigidTransform, SensorFrame
+from xd_rcdepth_ros.supervision.radar_cells import Cells, gather_cells, to_cartesian
 from xd_rcdepth_ros.supervision.radar_noise import RADARS, RadarNoise
 
 Array = NDArray[np.float64]
 # Axes of a radar that looks where the camera looks: x forward, y left, z up.
 _CAMERA_FROM_LEVEL = np.array([[0.0, -1, 0], [0, 0, -1], [1, 0, 0]])
-_OBJECT_M = 2.5  # points within a square of this side belong to one object
 _MOST_POINTS = 8000  # more than that make no other radar, but take longer
 
 
 RADAR_KINDS = (*RADARS, "mixed")
 
 
-@dataclass(frozen=True, eq=False)
-class _Cells:
-    """Cells (N, 3) as range (m), azimuth and elevation (rad), and the object of each."""
-
-    place: Array
-    objects: NDArray[np.int64]
-
-
 def sweep_from_lidar(
-    frame: SensorFrame, kind: str, rng: np.random.Generator, velocity_mps: Array | None = None
+    frame: SensorFrame,
+    kind: str | RadarNoise,
+    rng: np.random.Generator,
+    velocity_mps: Array | None = None,
 ) -> RadarSweep:
     """Make the sweep of a radar beside the camera from the frame's lidar.
 
     Args:
         frame: A frame with a lidar sweep.
-        kind: ``sparse``, ``imaging``, or ``mixed`` for either.
+        kind: ``sparse``, ``imaging``, ``mixed`` for either, or the noise of another kind.
         rng: Source of all randomness.
         velocity_mps: (3,) the camera's own velocity over ground, camera axes, m/s; None draws a
             plausible speed.
@@ -51,7 +46,8 @@ def sweep_from_lidar(
     Raises:
         ConfigurationError: The kind is not known, or the frame has no lidar.
     """
-    if kind not in RADAR_KINDS or frame.lidar is None:
+    known = isinstance(kind, RadarNoise) or kind in RADAR_KINDS
+    if not known or frame.lidar is None:
         raise ConfigurationError(
             f"cannot make radar of kind {kind!r} for {frame.name or 'a frame'} with "
             f"{'no ' if frame.lidar is None else ''}lidar; expected a frame with lidar and one of "
@@ -59,6 +55,7 @@ def sweep_from_lidar(
         )
     if kind == "mixed":
         kind = str(rng.choice(list(RADARS)))
+    noise = RADARS[kind] if isinstance(kind, str) else kind
     mounting = draw_mounting(rng)
     if velocity_mps is None:
         velocity_mps = np.array([0.0, 0.0, draw_speed(rng)])
@@ -70,7 +67,7 @@ def sweep_from_lidar(
     points = radar_from_camera.apply(ahead[(across > 0) & (across < camera.width)])
     half_deg = np.rad2deg(np.arctan(camera.width / 2 / camera.p[0, 0]))
     velocity = radar_from_camera.rotation @ velocity_mps
-    made = radar_from_lidar(points, RADARS[kind], velocity, rng, float(half_deg))
+    made = radar_from_lidar(points, noise, velocity, rng, float(half_deg))
     return RadarSweep(made, mounting, frame.stamp_ns, "front")
 
 
@@ -113,10 +110,11 @@ def radar_from_lidar(
     points = np.asarray(points_m, np.float64)
     points = points[np.isfinite(points).all(axis=1)]
     unit_deg = min(rng.uniform(*noise.near_azimuth_deg), half_azimuth_deg)
-    cells = _gather(points, noise, unit_deg, rng)
+    cells = gather_cells(points, noise, unit_deg, rng)
     fewest, median, most = noise.returns
     count = int(np.clip(median * np.exp(rng.normal(0, 0.4)), fewest, most))
-    numbers = [int(n) for n in rng.multinomial(count, _shares(noise, len(cells.place)))]
+    reflections = max(1, round(count / noise.repeats))
+    numbers = [int(n) for n in rng.multinomial(reflections, _shares(noise, len(cells.place)))]
     real, strength, speed = _draw_cells(cells, noise, numbers[0], rng)
     parts = [
         (real, strength, speed),
@@ -125,13 +123,16 @@ def radar_from_lidar(
         _draw_clutter(noise, numbers[3], unit_deg, rng),
     ]
     place, strength, speed = (np.concatenate(p) for p in zip(*parts, strict=True))
-    place = _measure(place, noise, rng)
+    more = round((noise.repeats - 1) * len(place))
+    again = np.concatenate([np.arange(len(place)), rng.integers(0, max(len(place), 1), more)])
+    place, strength, speed = _measure(place, noise, rng)[again], strength[again], speed[again]
+    place = _spread(place, noise, rng)
     inside = (place[:, 0] < noise.range_m[1]) & (np.abs(place[:, 1]) < np.deg2rad(half_azimuth_deg))
     order = np.argsort(-strength[inside], kind="stable")
     place, speed = place[inside][order], speed[inside][order]
     floor, shape, scale = noise.rcs_dbsm
     rcs = floor + np.sort(rng.gamma(shape, scale, len(place)))[::-1]
-    position = _to_cartesian(place)
+    position = to_cartesian(place)
     direction = position / np.maximum(np.linalg.norm(position, axis=1, keepdims=True), 1e-6)
     rate = speed - direction @ velocity_mps + rng.normal(0, noise.rate_error_mps, len(place))
     if noise.fold_mps:
@@ -147,65 +148,8 @@ def _shares(noise: RadarNoise, cells: int) -> list[float]:
     return [1 - sum(others), *others]
 
 
-def ground_height(points_m: Array) -> Array:
-    """Return the height (N,) of the ground below points, metres, radar or level camera frame.
-
-    A low percentile of the heights in steps of distance. Where it rises by more than 10 %, as where
-    only walls are left, the ground goes on as it was.
-    """
-    distance = np.hypot(points_m[:, 0], points_m[:, 1])
-    edges = np.geomspace(4.0, 120.0, 16)
-    centers = np.concatenate([[3.0], np.sqrt(edges[:-1] * edges[1:]), [edges[-1]]])
-    step = np.digitize(distance, edges)
-    order = np.argsort(step, kind="stable")
-    height = points_m[order, 2]
-    ends = np.searchsorted(step[order], np.arange(len(centers) + 1))
-    known: list[tuple[float, float]] = []
-    for center_m, start, end in zip(centers, ends[:-1], ends[1:], strict=True):
-        if end - start < 10:
-            continue
-        low = float(np.partition(height[start:end], (end - start) // 20)[(end - start) // 20])
-        if not known or low - known[-1][1] < 0.1 * (center_m - known[-1][0]):
-            known.append((float(center_m), low))
-    if not known:
-        return np.full(len(points_m), -np.inf)
-    return np.asarray(np.interp(distance, *np.transpose(known)))
-
-
-def _gather(
-    points: Array, noise: RadarNoise, azimuth_deg: float, rng: np.random.Generator
-) -> _Cells:
-    """Gather the points that a radar of this kind may see into cells."""
-    ground = points[:, 2] < ground_height(points) + 0.3
-    points = points[~ground | (rng.random(len(points)) < noise.ground)]
-    place = _to_polar(points)
-    wide = np.where(
-        place[:, 0] < noise.far_from_m, azimuth_deg, min(azimuth_deg, noise.far_azimuth_deg)
-    )
-    seen = (
-        (place[:, 0] > 1.0)
-        & (place[:, 0] < noise.range_m[1])
-        & (np.abs(place[:, 1]) < np.deg2rad(wide))
-        & (np.abs(place[:, 2]) < np.deg2rad(noise.elevation_deg))
-    )
-    points, place = points[seen], place[seen]
-    size = np.array([noise.cell[0], *np.deg2rad(noise.cell[1:])])
-    _, first = np.unique(_keys(place / size), return_index=True)
-    objects = np.unique(_keys(points[first, :2] / _OBJECT_M), return_inverse=True)[1]
-    return _Cells(place[first], objects.astype(np.int64))
-
-
-def _keys(values: Array) -> NDArray[np.int64]:
-    """Return one number for each row of values, the same for rows with the same whole parts."""
-    whole = np.floor(values).astype(np.int64)
-    keys = np.zeros(len(whole), np.int64)
-    for column in whole.T:
-        keys = keys * 8192 + column + 4096
-    return keys
-
-
 def _draw_cells(
-    cells: _Cells, noise: RadarNoise, count: int, rng: np.random.Generator
+    cells: Cells, noise: RadarNoise, count: int, rng: np.random.Generator
 ) -> tuple[Array, Array, Array]:
     """Draw returns from cells: place, strength, and the objects' range rate over ground."""
     if not len(cells.place) or not count:
@@ -214,7 +158,7 @@ def _draw_cells(
     gain = rng.normal(0, noise.object_spread, number)
     gain[rng.random(number) < noise.missed] -= 10.0
     moves = np.where(rng.random(number) < noise.moving, rng.normal(0, 8.0, number), 0.0)
-    weight = np.exp(gain[cells.objects])
+    weight = np.exp(gain[cells.objects] - cells.height_m / noise.height_m)
     # Ranges as a real radar's where there is something to see: each step of range gets its share.
     steps = np.digitize(cells.place[:, 0], np.geomspace(2.0, noise.range_m[1], 20))
     wanted = _profile(noise, cells.place[:, 0]) * cells.place[:, 0]
@@ -222,7 +166,9 @@ def _draw_cells(
     cells_there = np.bincount(steps)
     # A step with hardly any cell must not hold all returns.
     weight *= wanted * np.minimum(cells_there, 20)[steps] / there[steps]
-    drawn = rng.choice(len(weight), count, p=weight / weight.sum())
+    # One return a cell, where there are enough of them: a radar cannot tell two in a cell apart.
+    again = bool(count > np.count_nonzero(weight) // 2)
+    drawn = rng.choice(len(weight), count, replace=again, p=weight / weight.sum())
     strength = gain[cells.objects[drawn]] + rng.normal(0, 1.0, count)
     return cells.place[drawn], strength, moves[cells.objects[drawn]]
 
@@ -242,9 +188,10 @@ def _draw_unseen(
     noise: RadarNoise, count: int, azimuth_deg: float, rng: np.random.Generator
 ) -> tuple[Array, Array, Array]:
     """Draw returns of objects that the lidar does not see: behind others, or too far for it."""
-    groups = max(1, count // 4)
+    groups = max(1, round(count / noise.group))
     group = rng.integers(0, groups, count)
-    distance = _draw_range(noise, groups, rng)[group]
+    # What is hidden stands behind something: the farther of two draws.
+    distance = np.maximum(*(_draw_range(noise, groups, rng) for _ in range(2)))[group]
     azimuth = rng.uniform(-azimuth_deg, azimuth_deg, groups)[group]
     height = rng.uniform(-1.0, 3.0, count)
     place = np.stack(
@@ -256,7 +203,7 @@ def _draw_unseen(
         axis=1,
     )
     moves = np.where(rng.random(groups) < noise.moving, rng.normal(0, 8.0, groups), 0.0)
-    return place, rng.normal(-0.5, noise.object_spread, count), moves[group]
+    return place, rng.normal(0, noise.object_spread, count), moves[group]
 
 
 def _draw_ghosts(
@@ -269,7 +216,7 @@ def _draw_ghosts(
     place = real[drawn] * np.stack(
         [rng.uniform(1.1, 2.0, count), np.ones(count), np.ones(count)], 1
     )
-    return place, strength[drawn] - 2.0, speed[drawn]
+    return place, strength[drawn] - 1.0, speed[drawn]
 
 
 def _draw_clutter(
@@ -284,41 +231,27 @@ def _draw_clutter(
         ]
     )
     moves = np.where(rng.random(count) < 0.5, rng.normal(0, 3.0, count), 0.0)
-    return place, rng.normal(-1.0, noise.object_spread, count), moves
+    return place, rng.normal(0, noise.object_spread, count), moves
 
 
 def _measure(place: Array, noise: RadarNoise, rng: np.random.Generator) -> Array:
-    """Return places as a unit of this kind measures them."""
+    """Return places as a unit of this kind measures them: off in range and azimuth."""
     count = len(place)
-    bias = rng.normal(*noise.elevation_bias_deg)
-    flat = rng.random() < noise.flat
     distance = np.maximum(place[:, 0] + rng.normal(0, noise.error_m, count), 1.0)
     azimuth = place[:, 1] + np.deg2rad(rng.normal(0, noise.azimuth_error_deg, count))
-    error = rng.normal(bias, noise.elevation_error_deg, count)
+    return np.stack([distance, azimuth, place[:, 2]], axis=1)
+
+
+def _spread(place: Array, noise: RadarNoise, rng: np.random.Generator) -> Array:
+    """Return places with elevations as measured; those that share a reflection are spread a bit."""
+    count = len(place)
+    own = 0.1 if noise.repeats > 1 else 0.0
+    distance = np.maximum(place[:, 0] + rng.normal(0, own * noise.error_m, count), 1.0)
+    azimuth = place[:, 1] + np.deg2rad(rng.normal(0, own * noise.azimuth_error_deg, count))
+    error = rng.normal(rng.normal(*noise.elevation_bias_deg), noise.elevation_error_deg, count)
+    flat = rng.random() < noise.flat
     elevation = np.zeros(count) if flat else place[:, 2] + np.deg2rad(error)
     return np.stack([distance, azimuth, elevation], axis=1)
-
-
-def _to_polar(points: Array) -> Array:
-    """Return range (m), azimuth and elevation (rad) of points."""
-    level = np.hypot(points[:, 0], points[:, 1])
-    return np.stack(
-        [
-            np.hypot(level, points[:, 2]),
-            np.arctan2(points[:, 1], points[:, 0]),
-            np.arctan2(points[:, 2], level),
-        ],
-        axis=1,
-    )
-
-
-def _to_cartesian(place: Array) -> Array:
-    """Return points (N, 3), metres, of ranges, azimuths and elevations."""
-    distance, azimuth, elevation = place.T
-    level = distance * np.cos(elevation)
-    return np.stack(
-        [level * np.cos(azimuth), level * np.sin(azimuth), distance * np.sin(elevation)], axis=1
-    )
 
 
 def sparsify(sweep: RadarSweep, rng: np.random.Generator) -> RadarSweep:
