@@ -79,7 +79,15 @@ def test_every_weight_of_the_student_learns_from_both_distillations(student, tea
 
 def test_the_sum_is_that_of_its_weighted_terms(make_network, batch):
     teacher, student = make_network(1, scale=30.0).eval(), make_network(0, scale=30.0)
-    objective = StudentObjective(0.5, 2.0, 0.01, 3.0, 0.7, 0.2, explanations=LAYERS)
+    objective = StudentObjective(
+        dense=0.5,
+        single=2.0,
+        smoothness=0.01,
+        explanation=3.0,
+        distribution=0.7,
+        response=0.2,
+        explanations=LAYERS,
+    )
     truth = ground_truth()
     reference = refer(teacher, *batch(), objective, truth)
     loss, terms, depth = student_loss(student, *batch(), truth, objective, reference)

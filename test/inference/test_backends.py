@@ -95,7 +95,7 @@ def test_it_agrees_with_pytorch_at_any_size(name):
     assert (backend.name, backend.device, backend.precision) == (name, "cpu", "fp32")
     for image, radar in frames((96, 160), (128, 256), (96, 160), (64, 320)):
         depth_m = backend.run(image, radar)
-        assert depth_m.shape == image.shape[:2] and depth_m.dtype == np.float32
+        assert depth_m.shape == (1, *image.shape[:2]) and depth_m.dtype == np.float32
         np.testing.assert_allclose(depth_m, twin.run(image, radar), rtol=1e-3, atol=1e-3)
 
 

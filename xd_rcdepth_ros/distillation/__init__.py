@@ -12,10 +12,10 @@ from xd_rcdepth_ros.distillation.distribution import (
     depth_distribution_loss,
 )
 from xd_rcdepth_ros.distillation.explanation import ExplanationConfig, alignment_loss, explain
+from xd_rcdepth_ros.distillation.ground_truth import GroundTruthWeights, Supervision
 from xd_rcdepth_ros.distillation.objective import (
     Explainable,
     StudentObjective,
-    Supervision,
     TeacherObjective,
     TeacherReference,
     refer,
@@ -29,6 +29,7 @@ __all__ = [
     "DistributionConfig",
     "Explainable",
     "ExplanationConfig",
+    "GroundTruthWeights",
     "StudentObjective",
     "Supervision",
     "TeacherObjective",

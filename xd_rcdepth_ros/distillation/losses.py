@@ -13,6 +13,7 @@ from torch.nn import functional
 from xd_rcdepth_ros.network.encoders import IMAGENET_STD
 
 MIN_KNOWN_M = 0.01
+MAX_ERROR_SHARE = 5.0  # an error counts as at most this multiple of the depth
 
 
 def known(depth_m: Tensor) -> Tensor:
@@ -42,6 +43,55 @@ def masked_bce(logit: Tensor, label: Tensor, mask: Tensor) -> Tensor:
     _check_shapes(logit, label, mask)
     loss = functional.binary_cross_entropy_with_logits(logit, label, reduction="none")
     return (loss * mask).sum() / mask.sum().clamp(min=1)
+
+
+def laplace_nll(
+    log_error: Tensor, depth_m: Tensor, truth_m: Tensor, mask: Tensor, weight: Tensor | None = None
+) -> Tensor:
+    """Return the negative log-likelihood of a depth's relative error under a Laplace distribution.
+
+    Only the scale learns from it: where depth shared the gradient, a large scale would excuse it
+    from its own term.
+
+    Args:
+        log_error: (B, 1, H, W), logarithm of the scale as a share of the depth.
+        depth_m: (B, 1, H, W), metres; no gradient goes there.
+        truth_m: (B, 1, H, W), metres; outside the mask anything.
+        mask: (B, 1, H, W) bool.
+        weight: (B, 1, H, W), of each place; equal without it.
+    """
+    _check_shapes(log_error, depth_m, truth_m, mask, weight)
+    depth_m = depth_m.detach()
+    share = (depth_m - torch.where(mask, truth_m, depth_m)).abs() / depth_m.clamp(min=0.1)
+    loss = share.clamp(max=MAX_ERROR_SHARE) * torch.exp(-log_error) + log_error
+    places = mask.to(loss.dtype) if weight is None else mask * weight
+    return (loss * places).sum() / places.sum().clamp(min=1e-6)
+
+
+def depth_edges(depth_m: Tensor, truth_m: Tensor, mask: Tensor, scales: int = 3) -> Tensor:
+    """Return how far steps of log-depth between neighbours are from the true ones.
+
+    Multi-scale gradient matching (Li and Snavely, MegaDepth, https://arxiv.org/abs/1804.00607), on
+    depth whose scale is known: 0 for an error that is the same share everywhere.
+
+    Args:
+        depth_m: (B, 1, H, W), metres.
+        truth_m: (B, 1, H, W), metres; outside the mask anything.
+        mask: (B, 1, H, W) bool; a step counts where both its ends are in it.
+        scales: Steps of 1, 2, 4, ... pixels.
+    """
+    _check_shapes(depth_m, truth_m, mask)
+    gap = depth_m.clamp(min=MIN_KNOWN_M).log() - torch.where(mask, truth_m, 1.0).log()
+    total = depth_m.new_zeros(())
+    for scale in range(scales):
+        step = 2**scale
+        gaps, masks = gap[..., ::step, ::step], mask[..., ::step, ::step]
+        for axis in (2, 3):
+            count = masks.shape[axis] - 1
+            both = masks.narrow(axis, 0, count) & masks.narrow(axis, 1, count)
+            steps = gaps.diff(dim=axis).abs() * both
+            total = total + steps.sum() / both.sum().clamp(min=1)
+    return total / (2 * scales)
 
 
 def smoothness(depth_m: Tensor, image: Tensor) -> Tensor:

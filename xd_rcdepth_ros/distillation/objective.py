@@ -17,13 +17,12 @@ from torch import Tensor
 
 from xd_rcdepth_ros.distillation.distribution import DistributionConfig, depth_distribution_loss
 from xd_rcdepth_ros.distillation.explanation import ExplanationConfig, alignment_loss, explain
-from xd_rcdepth_ros.distillation.losses import (
-    known,
-    masked_bce,
-    masked_l1,
-    smoothness,
-    uncertainty_weights,
+from xd_rcdepth_ros.distillation.ground_truth import (
+    GroundTruthWeights,
+    Supervision,
+    ground_truth_terms,
 )
+from xd_rcdepth_ros.distillation.losses import known, masked_bce, masked_l1
 from xd_rcdepth_ros.errors import ConfigurationError
 from xd_rcdepth_ros.network.teacher import TeacherOutput
 
@@ -42,26 +41,6 @@ class Explainable(Protocol):
 
 
 @dataclass(frozen=True)
-class Supervision:
-    """Ground truth of a batch, (B, 1, H, W) metres each, NaN or 0 where unknown.
-
-    Attributes:
-        dense_m: Interpolated or exact depth.
-        single_m: One lidar sweep.
-    """
-
-    dense_m: Tensor | None = None
-    single_m: Tensor | None = None
-
-    def valid(self) -> Tensor | None:
-        """Return where any ground truth is known, (B, 1, H, W) bool."""
-        masks = [known(depth) for depth in (self.dense_m, self.single_m) if depth is not None]
-        if not masks:
-            return None
-        return masks[0] if len(masks) == 1 else masks[0] | masks[1]
-
-
-@dataclass(frozen=True)
 class TeacherReference:
     """What a teacher says about a batch; may be kept and used again.
 
@@ -77,13 +56,12 @@ class TeacherReference:
 
 
 @dataclass(frozen=True)
-class StudentObjective:
+class StudentObjective(GroundTruthWeights):
     """Weights of the student's terms; a term of weight 0 is not computed.
 
+    Dense ground truth is heard where the single sweep has no value.
+
     Attributes:
-        dense: L1 on dense ground truth, where no single-sweep value is.
-        single: L1 on the single sweep.
-        smoothness: Edge-aware smoothness.
         explanation: Alignment of explanations.
         distribution: Divergence of depth distributions.
         response: Plain L1 on the teacher's depth.
@@ -92,22 +70,12 @@ class StudentObjective:
         distributions: How depth becomes a distribution.
     """
 
-    dense: float = 1.0
-    single: float = 1.0
-    smoothness: float = 0.001
     explanation: float = 1.0
     distribution: float = 1.0
     response: float = 0.0
     uncertainty: bool = False
     explanations: ExplanationConfig = field(default_factory=ExplanationConfig)
     distributions: DistributionConfig = field(default_factory=DistributionConfig)
-
-    def __post_init__(self) -> None:
-        for name in ("dense", "single", "smoothness", *TEACHER_TERMS):
-            if not 0 <= getattr(self, name) < float("inf"):
-                raise ConfigurationError(
-                    f"objective weight {name} is {getattr(self, name)}; expected 0 or more."
-                )
 
     @property
     def needs_teacher(self) -> bool:
@@ -185,8 +153,11 @@ def student_loss(
         )
     config = objective.explanations
     layers = config.layers if objective.explanation else ()
-    depth, taps = student.forward_taps(image, radar, layers)
-    terms = ground_truth_terms(depth, image, supervision, objective)
+    depth, taps = student.forward_taps(image, radar, (*layers, *objective.head_layers))
+    head = {name: taps.pop(name) for name in objective.head_layers}
+    terms = ground_truth_terms(
+        depth, image, supervision, objective, head, uncertainty=objective.uncertainty
+    )
     if reference is not None:
         if objective.explanation:
             mask = _target_mask(config, reference.depth_m, supervision)
@@ -203,24 +174,6 @@ def student_loss(
     return total, {k: v.detach() for k, v in terms.items()}, depth.detach()
 
 
-def ground_truth_terms(
-    depth_m: Tensor, image: Tensor, supervision: Supervision, objective: StudentObjective
-) -> dict[str, Tensor]:
-    """Return the terms ``dense``, ``single`` and ``smoothness`` that have data and weight."""
-    dense, single = supervision.dense_m, supervision.single_m
-    terms, weights = {}, {}
-    if objective.uncertainty and dense is not None and single is not None:
-        weights["dense"], weights["single"] = uncertainty_weights(depth_m, dense, single)
-    if objective.dense and dense is not None:
-        mask = known(dense) if single is None else known(dense) & ~known(single)
-        terms["dense"] = masked_l1(depth_m, dense, mask, weights.get("dense"))
-    if objective.single and single is not None:
-        terms["single"] = masked_l1(depth_m, single, known(single), weights.get("single"))
-    if objective.smoothness:
-        terms["smoothness"] = smoothness(depth_m, image)
-    return terms
-
-
 def _target_mask(
     config: ExplanationConfig, teacher_depth_m: Tensor, supervision: Supervision | None
 ) -> Tensor | None:
@@ -233,22 +186,18 @@ def _target_mask(
 
 
 @dataclass(frozen=True)
-class TeacherObjective:
+class TeacherObjective(GroundTruthWeights):
     """Weights of the teacher's terms; the defaults are CaFNet's.
 
     Attributes:
-        dense: L1 of depth on dense ground truth.
-        single: L1 of depth on the single sweep; 1 in the variant that LiRCDepth distils.
+        single: L1 on the single sweep; 1 in the variant that LiRCDepth distils.
         confidence: Binary cross-entropy of the confidence.
         coarse: L1 of stage 1's depth on dense ground truth.
-        smoothness: Edge-aware smoothness.
     """
 
-    dense: float = 1.0
     single: float = 0.0
     confidence: float = 1.0
     coarse: float = 0.5
-    smoothness: float = 0.001
 
 
 def teacher_loss(
@@ -270,17 +219,20 @@ def teacher_loss(
     Returns:
         Weighted sum, and its terms before weighting, detached, by name.
     """
-    dense, single = supervision.dense_m, supervision.single_m
+    dense = supervision.dense_m
     if dense is None:
         raise ConfigurationError("the teacher's objective needs dense ground truth; none came.")
+    head = {name: getattr(output, name) for name in objective.head_layers}
+    if any(value is None for value in head.values()):
+        raise ConfigurationError(
+            f"the objective has weights for {', '.join(head)}, which this teacher does not say. "
+            "Set teacher_network.error_and_sky, or the weights error and sky to 0."
+        )
     mask = known(dense)
-    terms = {
-        "dense": masked_l1(output.depth_m, dense, mask),
-        "confidence": masked_bce(output.confidence_logit, confidence_label, mask),
-        "coarse": masked_l1(output.coarse_m, dense, mask),
-        "smoothness": smoothness(output.depth_m, image),
-    }
-    if single is not None and objective.single:
-        terms["single"] = masked_l1(output.depth_m, single, known(single))
+    terms = ground_truth_terms(
+        output.depth_m, image, supervision, objective, head, dense_everywhere=True
+    )
+    terms["confidence"] = masked_bce(output.confidence_logit, confidence_label, mask)
+    terms["coarse"] = masked_l1(output.coarse_m, dense, mask)
     total = sum((getattr(objective, k) * v for k, v in terms.items()), output.depth_m.new_zeros(()))
     return total, {k: v.detach() for k, v in terms.items()}

@@ -168,6 +168,8 @@ class DepthResult:
         camera: Intrinsics of ``depth_m``; same optical frame as the image.
         stamp_ns: Stamp of the image, nanoseconds.
         radar: Radar returns as they were drawn for the network.
+        error: (h, w) float32, expected error of the depth as a share of it (scale of a Laplace
+            distribution); None for models that do not say it.
         saliency: (h, w) float32 in [0, 1], if it was asked for.
         timings_ms: Milliseconds by stage.
         flags: Conditions worth telling: ``no_radar``, ``static_extrinsics``, ...
@@ -177,6 +179,7 @@ class DepthResult:
     camera: PinholeCamera
     stamp_ns: int
     radar: RadarRaster
+    error: NDArray[np.float32] | None = None
     saliency: NDArray[np.float32] | None = None
     timings_ms: Mapping[str, float] = field(default_factory=dict)
     flags: frozenset[str] = frozenset()

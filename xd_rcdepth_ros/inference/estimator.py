@@ -23,8 +23,11 @@ from xd_rcdepth_ros.inference.explanation import (
     shares_by_sweep,
 )
 from xd_rcdepth_ros.network import STRIDE, ModelHeader, file_sha256, load_checkpoint
+from xd_rcdepth_ros.network.prediction import DEPTH, ERROR, SKY
 from xd_rcdepth_ros.network.student import Student
 from xd_rcdepth_ros.network.teacher import Teacher
+
+SKY_PROBABILITY = 0.5  # above this a pixel is told as sky, or nothing within range
 
 
 @dataclass(frozen=True)
@@ -177,7 +180,7 @@ class DepthEstimator:
 
         Returns:
             Depth in metres with the camera that it belongs to; NaN where the network's grid does
-            not cover the image.
+            not cover the image, +Inf where the network sees sky or nothing within range.
         """
         if output_size not in ("network", "input"):
             raise ConfigurationError(
@@ -195,11 +198,14 @@ class DepthEstimator:
         on_grid = self._backend.run(placed.image, raster.channels)
         watch.lap("network")
         if output_size == "network":
-            depth_m = np.ascontiguousarray(grid.cut(on_grid))
+            maps = [np.ascontiguousarray(grid.cut(channel)) for channel in on_grid]
             camera = grid.camera_of_image(frame.camera)
         else:
-            depth_m = grid.to_image(on_grid, frame.camera.width, frame.camera.height)
             camera = frame.camera
+            maps = [grid.to_image(channel, camera.width, camera.height) for channel in on_grid]
+        depth_m = maps[DEPTH]
+        if len(maps) > 1:
+            depth_m[maps[SKY] > SKY_PROBABILITY] = np.inf
         watch.lap("postprocess")
         flags = set() if len(raster.pixels) else {"no_radar"}
         if frame.radar and not all(sweep.ego_motion for sweep in frame.radar):
@@ -209,6 +215,7 @@ class DepthEstimator:
             camera,
             frame.stamp_ns,
             frame.radar_raster(),
+            error=maps[ERROR] if len(maps) > 1 else None,
             timings_ms=watch.timings_ms,
             flags=frozenset(flags),
         )

@@ -170,7 +170,7 @@ def _leave_one_out(
     columns, rows = pixels
     falls = np.zeros(len(columns))
     with torch.no_grad():
-        whole = _image_part(model(image, radar).float(), grid)
+        whole = _image_part(model(image, radar)[:, :1].float(), grid)
         # What is near stays so: leaving a return out must not change which pixels are asked.
         mask = whole < config.near_m if config.target == "near" else None
         value = float(target_scalar(whole, config, mask))
@@ -181,7 +181,8 @@ def _leave_one_out(
             without = radar.repeat(len(some), 1, 1, 1)
             for place, number in enumerate(some):
                 without[place, :, rows[number], columns[number]] = 0
-            depth = _image_part(model(image.expand(len(some), -1, -1, -1), without).float(), grid)
+            images = image.expand(len(some), -1, -1, -1)
+            depth = _image_part(model(images, without)[:, :1].float(), grid)
             for place, number in enumerate(some):
                 one = depth[place : place + 1]
                 falls[number] = value - float(target_scalar(one, config, mask))

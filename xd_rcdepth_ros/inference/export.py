@@ -32,7 +32,8 @@ METADATA = "xd_rcdepth"
 CONTRACT = {
     "image": "(1, H, W, 3) uint8, RGB, rectified; H and W multiples of 32",
     "radar": "(1, C, H, W) float32: depth m, RCS dBsm, vx m/s, vy m/s; one pixel a return, else 0",
-    "depth": "(1, 1, H, W) float32, metres along the optical axis",
+    "depth": "(1, C, H, W) float32: depth in metres along the optical axis; if C is 3, also the "
+    "expected error as a share of the depth, and the probability of sky or nothing within range",
 }
 
 
@@ -47,8 +48,8 @@ class _ProgramBackend:
     def run(self, image: NDArray[np.uint8], radar: NDArray[np.float32]) -> NDArray[np.float32]:
         """Estimate depth; inputs and output as in ``Backend.run``."""
         with torch.no_grad():
-            depth = self._module(torch.from_numpy(image)[None], torch.from_numpy(radar)[None])
-        return np.asarray(depth[0, 0].numpy())
+            output = self._module(torch.from_numpy(image)[None], torch.from_numpy(radar)[None])
+        return np.asarray(output[0].numpy())
 
 
 def export_model(model_file: Path | str, out: Path | str, file_format: str) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from xd_rcdepth_ros.network.daspp import PointwiseDASPP, pointwise_conv, separab
 from xd_rcdepth_ros.network.encoders import IMAGENET_MEAN, IMAGENET_STD
 from xd_rcdepth_ros.network.film import FiLM
 from xd_rcdepth_ros.network.mobilenet import TAP_CHANNELS, MobileNetV2Encoder
+from xd_rcdepth_ros.network.prediction import head_channels, predict
 from xd_rcdepth_ros.network.raster_pooling import halve_raster
 from xd_rcdepth_ros.network.taps import Tap, Taps, no_tap
 
@@ -40,6 +41,7 @@ class StudentConfig:
         daspp_stride: Where DASPP stands: 8 or 16.
         radar_stride: 2 runs the radar encoder on a raster of half the resolution; 1 on all of it.
         reduce_first: The decoder reduces its channels before it doubles the resolution.
+        error_and_sky: The head says the error's scale and the sky besides depth.
     """
 
     max_depth_m: float = 100.0
@@ -52,6 +54,7 @@ class StudentConfig:
     daspp_stride: int = 8
     radar_stride: int = 1
     reduce_first: bool = False
+    error_and_sky: bool = False
 
 
 class UpBlock(nn.Module):
@@ -123,7 +126,9 @@ class Student(nn.Module):
             config.daspp_growth,
             config.daspp_dilations,
         )
-        self.head = nn.Conv2d(config.decoder_channels[-1], 1, 3, 1, 1)
+        self.head = nn.Conv2d(
+            config.decoder_channels[-1], head_channels(config.error_and_sky), 3, 1, 1
+        )
 
     def forward(self, image: Tensor, radar: Tensor) -> Tensor:
         """Estimate depth.
@@ -133,7 +138,8 @@ class Student(nn.Module):
             radar: (B, C, H, W) float raster: depth m, RCS dBsm, vx m/s, vy m/s; 0 where none.
 
         Returns:
-            (B, 1, H, W) float, metres along the optical axis, in (0, max_depth_m).
+            (B, 1 or 3, H, W) float: depth, metres along the optical axis, in (0, max_depth_m); with
+            ``error_and_sky`` also the expected error as a share of it, and the probability of sky.
         """
         return self.decode(*self.encode(image, radar))
 
@@ -146,14 +152,14 @@ class Student(nn.Module):
             image: As for :meth:`forward`.
             radar: As for :meth:`forward`.
             layers: Any of image, radar, fused_32, decoder_16, decoder_8, decoder_4, decoder_2;
-                the number is the stride.
+                the number is the stride; with ``error_and_sky`` also log_error and sky_logit.
 
         Returns:
-            Depth as of :meth:`forward`, and the activations by name, each in depth's graph.
+            Depth (B, 1, H, W), metres, and the activations by name, each in its graph.
         """
         taps = Taps(layers)
-        depth = self.decode(*self.encode(image, radar, taps), taps)
-        return depth, taps.complete()
+        output = self.decode(*self.encode(image, radar, taps), taps)
+        return output[:, :1], taps.complete()
 
     def encode(
         self, image: Tensor, radar: Tensor, tap: Tap = no_tap
@@ -173,14 +179,10 @@ class Student(nn.Module):
         return x, skips[2:]
 
     def decode(self, x: Tensor, skips: list[Tensor], tap: Tap = no_tap) -> Tensor:
-        """Return the depth (B, 1, H, W), metres, from what :meth:`encode` returned."""
+        """Return what :meth:`forward` does, from what :meth:`encode` returned."""
         for name, up, skip in zip(("decoder_4", "decoder_2"), self.ups[2:], skips, strict=True):
             x = tap(name, up(x, skip))
-        # Single precision from here: half precision would round depth to half a metre.
-        logits = functional.interpolate(
-            self.head(x).float(), scale_factor=2.0, mode="bilinear", align_corners=False
-        )
-        return self.config.max_depth_m * torch.sigmoid(logits)
+        return predict(self.head(x), self.config.max_depth_m, tap, upscale=2.0)
 
     def fuse(self, image: Tensor, radar: Tensor) -> list[Tensor]:
         """Return the five fused maps, finest first, of an image and a radar raster."""

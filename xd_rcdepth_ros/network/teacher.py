@@ -20,6 +20,7 @@ from xd_rcdepth_ros.errors import ConfigurationError
 from xd_rcdepth_ros.network.encoders import ENCODERS, EncoderKind
 from xd_rcdepth_ros.network.local_planar_guidance import LocalPlanarGuidance, PointwiseChain
 from xd_rcdepth_ros.network.planar_decoder import DenseASPP, UpConvolution, conv_elu, norm
+from xd_rcdepth_ros.network.prediction import HEAD_LAYERS, head_channels, predict
 from xd_rcdepth_ros.network.radar_confidence import ConfidenceFusion, RadarConfidence
 from xd_rcdepth_ros.network.taps import Tap, Taps, no_tap
 
@@ -37,6 +38,7 @@ class TeacherConfig:
         confidence_threshold: Coarse depth is passed on where confidence exceeds this.
         confidence_channels: Widths of the stage 1 decoder at strides 16, 8, 4, 2, 1.
         decoder_width: Width of the decoder at stride 16; halved on the way up. A multiple of 64.
+        error_and_sky: The head says the error's scale and the sky besides depth.
     """
 
     image_encoder: str = "resnet34"
@@ -47,6 +49,7 @@ class TeacherConfig:
     confidence_threshold: float = 0.4
     confidence_channels: tuple[int, ...] = (256, 128, 64, 32, 32)
     decoder_width: int = 512
+    error_and_sky: bool = False
 
 
 class TeacherOutput(NamedTuple):
@@ -56,11 +59,15 @@ class TeacherOutput(NamedTuple):
         depth_m: Depth, metres along the optical axis.
         coarse_m: Depth of stage 1, metres.
         confidence_logit: Logit of the confidence in ``coarse_m``.
+        log_error: Logarithm of the error's scale as a share of ``depth_m``; None without that.
+        sky_logit: Logit of sky or nothing within range; None without that.
     """
 
     depth_m: Tensor
     coarse_m: Tensor
     confidence_logit: Tensor
+    log_error: Tensor | None = None
+    sky_logit: Tensor | None = None
 
 
 class _Encoded(NamedTuple):
@@ -128,7 +135,7 @@ class Teacher(nn.Module):
         self.up1 = UpConvolution(w // 8, w // 16, normalise=False)
         self.plane1 = PointwiseChain(w // 16, w // 32, 1)
         self.fuse1 = conv_elu(w // 16 + 4, w // 16)
-        self.head = nn.Conv2d(w // 16, 1, 3, 1, 1, bias=False)
+        self.head = nn.Conv2d(w // 16, head_channels(config.error_and_sky), 3, 1, 1, bias=False)
 
     def forward(self, image: Tensor, radar: Tensor) -> Tensor:
         """Estimate depth.
@@ -138,15 +145,18 @@ class Teacher(nn.Module):
             radar: (B, C, H, W) float raster: depth m, RCS dBsm, vx m/s, vy m/s; 0 where none.
 
         Returns:
-            (B, 1, H, W) float, metres along the optical axis, in (0, max_depth_m).
+            (B, 1 or 3, H, W) float: depth, metres along the optical axis, in (0, max_depth_m); with
+            ``error_and_sky`` also the expected error as a share of it, and the probability of sky.
         """
         return self.decode(*self.encode(image, radar))
 
     def predict(self, image: Tensor, radar: Tensor) -> TeacherOutput:
         """Return depth with stage 1's coarse depth and confidence, for training."""
+        taps = Taps(HEAD_LAYERS if self.config.error_and_sky else ())
         x, encoded = self.encode(image, radar)
-        depth = self.decode(x, encoded)
-        return TeacherOutput(depth, encoded.coarse_m, encoded.confidence_logit)
+        depth = self.decode(x, encoded, taps)[:, :1]
+        head = taps.complete()
+        return TeacherOutput(depth, encoded.coarse_m, encoded.confidence_logit, **head)
 
     def forward_taps(
         self, image: Tensor, radar: Tensor, layers: tuple[str, ...] = ("decoder_8",)
@@ -157,14 +167,14 @@ class Teacher(nn.Module):
             image: As for :meth:`forward`.
             radar: As for :meth:`forward`.
             layers: Any of image, radar, fused_32, decoder_16, decoder_8, decoder_4, decoder_2;
-                the number is the stride.
+                the number is the stride; with ``error_and_sky`` also log_error and sky_logit.
 
         Returns:
-            Depth as of :meth:`forward`, and the activations by name, each in depth's graph.
+            Depth (B, 1, H, W), metres, and the activations by name, each in its graph.
         """
         taps = Taps(layers)
-        depth = self.decode(*self.encode(image, radar, taps), taps)
-        return depth, taps.complete()
+        output = self.decode(*self.encode(image, radar, taps), taps)
+        return output[:, :1], taps.complete()
 
     def encode(self, image: Tensor, radar: Tensor, tap: Tap = no_tap) -> tuple[Tensor, _Encoded]:
         """Run the network up to the fused DASPP output: the place of its saliency maps.
@@ -189,7 +199,7 @@ class Teacher(nn.Module):
         return tap("decoder_8", self._add_radar(3, x, encoded)), encoded
 
     def decode(self, x: Tensor, encoded: _Encoded, tap: Tap = no_tap) -> Tensor:
-        """Return the depth (B, 1, H, W), metres, from what :meth:`encode` returned."""
+        """Return what :meth:`forward` does, from what :meth:`encode` returned."""
         images = encoded.image
         plane8 = self.plane8(x)
         x = self.fuse4(torch.cat([self.up4(x), images[1], _shrink(plane8, 4)], dim=1))
@@ -201,8 +211,7 @@ class Teacher(nn.Module):
         x = self.up1(x)
         plane1 = torch.sigmoid(self.plane1(x).float())
         x = self.fuse1(torch.cat([x, plane1, plane2, plane4, plane8], dim=1))
-        # Single precision: half precision would round depth to half a metre.
-        return self.config.max_depth_m * torch.sigmoid(self.head(x).float())
+        return predict(self.head(x), self.config.max_depth_m, tap)
 
     def _add_radar(self, level: int, x: Tensor, encoded: _Encoded) -> Tensor:
         fused: Tensor = self.fusions[level - 1](x, encoded.radar[level - 1], encoded.confidence)

@@ -14,10 +14,11 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
-from xd_rcdepth_ros.geometry import NetworkGrid, SensorFrame
+from xd_rcdepth_ros.geometry import SKY, UNKNOWN, NetworkGrid, SensorFrame, sky_of_depth
 from xd_rcdepth_ros.training.augmentation import AugmentationConfig, augment
 from xd_rcdepth_ros.training.frames import TrainingFrames
 
@@ -46,6 +47,9 @@ class Batch(NamedTuple):
         radar: (B, 4, H, W) float raster.
         single_m: (B, 1, H, W) depth of the lidar sweep, metres, NaN where unknown.
         dense_m: (B, 1, H, W) dense depth, metres, NaN where unknown.
+        sky: (B, 1, H, W) 1 where there is sky or nothing within range, 0 where there is something,
+            NaN where unknown.
+        exact: (B,) bool, the samples whose dense depth is exact also at edges.
         keys: (B, 3) source, frame and variant of each sample; variant -1: made only once.
     """
 
@@ -53,6 +57,8 @@ class Batch(NamedTuple):
     radar: Tensor
     single_m: Tensor
     dense_m: Tensor
+    sky: Tensor
+    exact: Tensor
     keys: Tensor
 
 
@@ -155,7 +161,7 @@ class Samples(Dataset[Batch]):
         frame = augment(
             self.sources[source].with_radar(number, rng), self.size, self.augmentation, rng
         )
-        return to_tensors(frame, key, self.zero_radar)
+        return to_tensors(frame, key, self.zero_radar, self.sources[source].exact)
 
 
 @dataclass
@@ -187,17 +193,27 @@ class ValidationSamples(Dataset[Batch]):
         raise IndexError(f"sample {index} of {len(self)}")
 
 
-def to_tensors(frame: SensorFrame, key: tuple[int, int, int], zero_radar: bool = False) -> Batch:
-    """Return a frame on the grid as tensors (3 | 4 | 1 | 1, H, W) and its key (3,)."""
+def to_tensors(
+    frame: SensorFrame,
+    key: tuple[int, int, int],
+    zero_radar: bool = False,
+    exact: bool = False,
+) -> Batch:
+    """Return a frame on the grid as tensors (3 | 4 | 1 | 1 | 1, H, W), and its key (3,)."""
     radar = torch.from_numpy(frame.radar_raster().channels)
-    dense = np.full(frame.image.shape[:2], np.nan, np.float32)
-    if frame.depth_m is not None:
-        dense = np.where(np.isfinite(frame.depth_m), frame.depth_m, np.nan).astype(np.float32)
+    dense = frame.depth_m
+    if dense is None:
+        dense = np.full(frame.image.shape[:2], np.nan, np.float32)
+    single = frame.lidar_depth()
+    drawn = () if frame.sky is None else (frame.sky,)
+    sky = sky_truth(sky_of_depth(dense), *drawn, sky_of_depth(single))
     return Batch(
         torch.from_numpy(np.ascontiguousarray(frame.image.transpose(2, 0, 1))).float() / 255,
         torch.zeros_like(radar) if zero_radar else radar,
-        torch.from_numpy(frame.lidar_depth())[None],
-        torch.from_numpy(dense)[None],
+        torch.from_numpy(single)[None],
+        torch.from_numpy(np.where(np.isfinite(dense), dense, np.nan).astype(np.float32))[None],
+        torch.from_numpy(sky)[None],
+        torch.tensor(exact),
         torch.tensor(key),
     )
 
@@ -208,11 +224,29 @@ def join(left: Batch, right: Batch, column: int) -> Batch:
     Image, radar and depth are joined at the same column, so what is measured stays with what is
     seen (CutMix, https://arxiv.org/abs/1905.04899, with one straight cut).
     """
-    pairs = zip(left[:-1], right[:-1], strict=True)
-    parts = [torch.cat((a[..., :column], b[..., column:]), dim=-1) for a, b in pairs]
-    return Batch._make([*parts, left.keys])
+    maps = ("image", "radar", "single_m", "dense_m", "sky")
+    pairs = {name: (getattr(left, name), getattr(right, name)) for name in maps}
+    return left._replace(
+        **{
+            name: torch.cat((a[..., :column], b[..., column:]), dim=-1)
+            for name, (a, b) in pairs.items()
+        }
+    )
 
 
 def collate(samples: Sequence[Batch]) -> Batch:
     """Stack samples into a batch."""
     return Batch(*(torch.stack(parts) for parts in zip(*samples, strict=True)))
+
+
+def sky_truth(*masks: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return where there is known to be sky: (H, W) float32, 1 sky, 0 something, NaN unknown.
+
+    Args:
+        masks: (H, W) each, of ``SKY``, ``NOT_SKY`` and ``UNKNOWN``; a later one is trusted more.
+    """
+    sky = np.full(masks[0].shape, np.nan, np.float32)
+    for mask in masks:
+        known = mask != UNKNOWN
+        sky[known] = mask[known] == SKY
+    return sky

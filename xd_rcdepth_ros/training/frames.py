@@ -11,6 +11,7 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 
@@ -74,6 +75,11 @@ class TrainingFrames:
         self._kept: OrderedDict[int, SensorFrame] = OrderedDict()
         self._kept_bytes = 0
         self._limit_bytes = memory_mb * 2**20
+
+    @cached_property
+    def exact(self) -> bool:
+        """True if dense depth is exact also at edges: the bags' own reference, not lidar's."""
+        return self.source.dense != "none" and not any(map(self._from_lidar, range(len(self))))
 
     def __enter__(self) -> TrainingFrames:
         return self

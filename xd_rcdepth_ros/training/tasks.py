@@ -160,7 +160,7 @@ class DepthTask(lightning.LightningModule):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Score the average on one batch."""
-        depth = self.best_network(batch.image, batch.radar).float()
+        depth = self.best_network(batch.image, batch.radar)[:, :1].float()
         single, dense = image_mae(depth, batch.single_m), image_mae(depth, batch.dense_m)
         # Where there is no lidar, exact depth is the truth.
         self._mae.update(single if len(single) else dense)
@@ -199,7 +199,7 @@ class TeacherTask(DepthTask):
         """Return the teacher's loss."""
         output = self.network.predict(batch.image, batch.radar)
         labels = confidence_labels(batch.dense_m, batch.radar, self.config.confidence)
-        supervision = Supervision(batch.dense_m, batch.single_m)
+        supervision = Supervision(batch.dense_m, batch.single_m, batch.sky, batch.exact)
         objective = self.config.teacher_objective
         return teacher_loss(output, batch.image, supervision, labels, objective)
 
@@ -237,7 +237,7 @@ class StudentTask(DepthTask):
 
     def loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the student's loss."""
-        supervision = Supervision(batch.dense_m, batch.single_m)
+        supervision = Supervision(batch.dense_m, batch.single_m, batch.sky, batch.exact)
         factor = teacher_factor(self.global_step, self.schedule)
         objective = self.config.student_objective.with_teacher(factor)
         reference = self.refer(batch) if objective.needs_teacher else None
@@ -255,7 +255,7 @@ class StudentTask(DepthTask):
             found = self._references.get(keys, self.device)
             if found is not None:
                 return found
-        supervision = Supervision(batch.dense_m, batch.single_m)
+        supervision = Supervision(batch.dense_m, batch.single_m, batch.sky, batch.exact)
         seed = 0 if kept else self.global_step
         objective = self.config.student_objective
         reference = refer(teacher, batch.image, batch.radar, objective, supervision, seed)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from xd_rcdepth_ros.errors import DeviceError
 from xd_rcdepth_ros.inference.backends.base import Backend
 from xd_rcdepth_ros.inference.backends.torch import TorchBackend
+from xd_rcdepth_ros.network.prediction import DEPTH
 
 NEAREST_M = 1.0
 
@@ -122,17 +123,17 @@ def check_agreement(backend: Backend, twin: TorchBackend, size: tuple[int, int])
         DeviceError: They differ by more than the tolerance.
     """
     image, radar = made_up_frame(*size, twin.radar_channels)
-    reference_m = twin.run(image, radar)
+    reference_m = twin.run(image, radar)[DEPTH]
     tolerance = TOLERANCES[backend.precision]
     if backend.precision != "fp32":
         usual = compare(
-            twin.in_precision(backend.precision).run(image, radar), reference_m, tolerance
+            twin.in_precision(backend.precision).run(image, radar)[DEPTH], reference_m, tolerance
         )
         tolerance = Tolerance(
             max(tolerance.mean, HALF_FACTOR * usual.mean),
             max(tolerance.worst, HALF_FACTOR * usual.worst),
         )
-    found = compare(backend.run(image, radar), reference_m, tolerance)
+    found = compare(backend.run(image, radar)[DEPTH], reference_m, tolerance)
     if not found.holds:
         raise DeviceError(
             f"backend {backend.name!r} on {backend.device} in {backend.precision} does not agree "

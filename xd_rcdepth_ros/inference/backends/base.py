@@ -36,7 +36,8 @@ class Backend(Protocol):
             radar: (C, H, W) float32 raster: depth m, RCS dBsm, vx m/s, vy m/s; 0 where none.
 
         Returns:
-            (H, W) float32, metres along the optical axis.
+            (C, H, W) float32: depth, metres along the optical axis; if C is 3, also the expected
+            error as a share of the depth, and the probability of sky or nothing within range.
         """
         ...
 

@@ -35,7 +35,7 @@ class FrameNetwork(nn.Module):
         self.network = network
 
     def forward(self, image: Tensor, radar: Tensor) -> Tensor:
-        """Map image (1, H, W, 3) uint8 RGB and radar (1, C, H, W) to depth (1, 1, H, W), metres."""
+        """Map image (1, H, W, 3) uint8 RGB and radar (1, C, H, W) to what the network says."""
         depth: Tensor = self.network(image.permute(0, 3, 1, 2).float() / 255, radar)
         return depth
 

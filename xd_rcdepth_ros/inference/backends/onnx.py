@@ -61,5 +61,5 @@ class OnnxBackend:
     def run(self, image: NDArray[np.uint8], radar: NDArray[np.float32]) -> NDArray[np.float32]:
         """Estimate depth; inputs and output as in ``Backend.run``."""
         inputs = dict(zip(INPUTS, (image[None], radar[None]), strict=True))
-        (depth,) = self._session.run([OUTPUT], inputs)
-        return np.asarray(depth[0, 0], np.float32)
+        (output,) = self._session.run([OUTPUT], inputs)
+        return np.asarray(output[0], np.float32)

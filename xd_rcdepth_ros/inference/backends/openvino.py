@@ -78,7 +78,7 @@ class OpenVINOBackend:
         inputs = [np.ascontiguousarray(image)[None], np.ascontiguousarray(radar)[None]]
         # The output is copied: the request writes the next frame's into the same memory.
         result = self._request.infer(inputs, share_inputs=True)
-        return np.asarray(result[0][0, 0], np.float32)
+        return np.array(result[0][0], np.float32)
 
 
 def _identity(network: nn.Module) -> str:

@@ -49,9 +49,9 @@ class TorchBackend:
     def run(self, image: NDArray[np.uint8], radar: NDArray[np.float32]) -> NDArray[np.float32]:
         """Estimate depth; inputs and output as in ``Backend.run``."""
         with torch.inference_mode(), self._on_own_stream(), self.autocast():
-            depth = self.model(*self.upload(image, radar))[0, 0].float()
+            output = self.model(*self.upload(image, radar))[0].float()
             # .cpu() waits for this stream alone.
-            return np.asarray(depth.cpu().numpy())
+            return np.asarray(output.cpu().numpy())
 
     @property
     def radar_channels(self) -> int:
