@@ -64,14 +64,6 @@ RUNNING_CODE = sorted(
     for folder in ("xd_rcdepth_ros", "launch", "tools", "experiments", "pypi_ros/python")
     for path in (PROJECT / folder).rglob("*.py")
 )
-# Upstream's launch offers launch files a shell and Python expressions, and so do the stand-ins in
-# pypi_ros; the launch files here ask for neither, which is tested below.
-OFFERS_AS_UPSTREAM = (
-    "launch/actions/execute_process.py",
-    "launch/child_process.py",
-    "launch/substitutions/programs.py",
-    "launch/substitutions/values.py",
-)
 
 
 def unsafe(tree: ast.AST) -> list[str]:
@@ -99,7 +91,7 @@ def unsafe(tree: ast.AST) -> list[str]:
 @pytest.mark.parametrize("path", RUNNING_CODE, ids=lambda p: str(p.relative_to(PROJECT)))
 def test_nothing_is_unpickled_evaluated_or_given_to_a_shell(path):
     tree = ast.parse(path.read_text())
-    assert not unsafe(tree) or str(path).endswith(OFFERS_AS_UPSTREAM)
+    assert not unsafe(tree)
     if "xd_rcdepth_ros" in path.parts:
         calls = [ast.unparse(n.func) for n in ast.walk(tree) if isinstance(n, ast.Call)]
         assert "torch.load" not in calls

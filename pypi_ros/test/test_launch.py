@@ -15,7 +15,6 @@ launch = pytest.importorskip("launch", reason="launch is not installed")
 
 from launch import LaunchContext, LaunchDescription, LaunchService, Substitution  # noqa: E402
 from launch.actions import (  # noqa: E402
-    AppendEnvironmentVariable,
     DeclareLaunchArgument,
     EmitEvent,
     GroupAction,
@@ -25,32 +24,13 @@ from launch.actions import (  # noqa: E402
     SetEnvironmentVariable,
     SetLaunchConfiguration,
     Shutdown,
-    TimerAction,
-    UnregisterEventHandler,
-    UnsetEnvironmentVariable,
-    UnsetLaunchConfiguration,
 )
-from launch.conditions import (  # noqa: E402
-    IfCondition,
-    LaunchConfigurationEquals,
-    LaunchConfigurationNotEquals,
-    UnlessCondition,
-)
+from launch.conditions import IfCondition, UnlessCondition  # noqa: E402
 from launch.event_handlers import OnShutdown  # noqa: E402
 from launch.launch_description_sources import PythonLaunchDescriptionSource  # noqa: E402
 from launch.substitutions import (  # noqa: E402
-    AndSubstitution,
-    Command,
-    EnvironmentVariable,
-    EqualsSubstitution,
-    FindExecutable,
     LaunchConfiguration,
-    LocalSubstitution,
-    NotEqualsSubstitution,
-    NotSubstitution,
-    OrSubstitution,
     PathJoinSubstitution,
-    PythonExpression,
     SubstitutionFailure,
     TextSubstitution,
 )
@@ -104,24 +84,13 @@ def noting_configuration(notes: list, name: str) -> OpaqueFunction:
 
 
 def known_values() -> list[tuple[Substitution, str]]:
-    name, flag = LaunchConfiguration("name"), LaunchConfiguration("flag")
+    name = LaunchConfiguration("name")
     return [
         (TextSubstitution(text="a b"), "a b"),
         (name, "front"),
         (LaunchConfiguration("absent", default="x"), "x"),
         (LaunchConfiguration("absent", default=["<", name, ">"]), "<front>"),
-        (EnvironmentVariable("CONTRACT_ABSENT", default_value="none"), "none"),
         (PathJoinSubstitution(["/opt", name, "file.yaml"]), "/opt/front/file.yaml"),
-        (PythonExpression(["'", name, "' == 'front'"]), "True"),
-        (PythonExpression(["2 * pi > 6 and math.floor(2.5)"]), "2"),
-        (EqualsSubstitution(flag, "1"), "true"),
-        (EqualsSubstitution("1.0", "1"), "true"),
-        (EqualsSubstitution(name, "rear"), "false"),
-        (NotEqualsSubstitution(name, "rear"), "true"),
-        (NotSubstitution(flag), "false"),
-        (AndSubstitution(flag, "false"), "false"),
-        (OrSubstitution(flag, "false"), "true"),
-        (Command("echo -n hello"), "hello"),
     ]
 
 
@@ -132,35 +101,9 @@ def test_substitution_has_the_documented_value(index: int, context: LaunchContex
     assert substitution.perform(context) == expected
 
 
-def test_environment_variable_is_that_of_the_context(
-    context: LaunchContext, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("CONTRACT_VARIABLE", "here")
-
-    assert EnvironmentVariable("CONTRACT_VARIABLE").perform(context) == "here"
-    assert context.environment["CONTRACT_VARIABLE"] == "here"
-
-
-def test_executable_is_found_on_the_path(context: LaunchContext) -> None:
-    assert Path(FindExecutable(name="sh").perform(context)).name == "sh"
-
-
-@pytest.mark.parametrize(
-    "substitution",
-    [
-        LaunchConfiguration("absent"),
-        EnvironmentVariable("CONTRACT_ABSENT"),
-        FindExecutable(name="there-is-no-such-program"),
-        NotSubstitution("perhaps"),
-        Command("false"),
-    ],
-    ids=lambda substitution: type(substitution).__name__,
-)
-def test_substitution_without_a_value_fails(
-    substitution: Substitution, context: LaunchContext
-) -> None:
+def test_substitution_without_a_value_fails(context: LaunchContext) -> None:
     with pytest.raises(SubstitutionFailure):
-        substitution.perform(context)
+        LaunchConfiguration("absent").perform(context)
 
 
 @given(parts=st.lists(st.text(), min_size=1))
@@ -189,10 +132,6 @@ def test_only_text_and_substitutions_can_be_normalized() -> None:
         (IfCondition(LaunchConfiguration("flag")), True),
         (UnlessCondition(LaunchConfiguration("flag")), False),
         (UnlessCondition("0"), True),
-        (LaunchConfigurationEquals("name", "front"), True),
-        (LaunchConfigurationEquals("name", "rear"), False),
-        (LaunchConfigurationEquals("absent", None), True),
-        (LaunchConfigurationNotEquals("name", "rear"), True),
     ],
 )
 def test_condition(condition: Any, expected: bool, context: LaunchContext) -> None:
@@ -316,58 +255,6 @@ def test_group_without_a_scope_changes_what_is_outside() -> None:
     assert notes == ["inner"]
 
 
-def test_group_without_forwarding_sees_only_what_it_is_given() -> None:
-    notes: list[Any] = []
-    inside = [noting_configuration(notes, "name"), noting_configuration(notes, "kept")]
-
-    run(
-        SetLaunchConfiguration("name", "outer"),
-        GroupAction(
-            inside,
-            forwarding=False,
-            launch_configurations={"kept": LaunchConfiguration("name")},
-        ),
-        noting_configuration(notes, "name"),
-    )
-
-    assert notes == [None, "outer", "outer"]
-
-
-def test_unset_removes_a_configuration() -> None:
-    notes: list[Any] = []
-
-    run(
-        SetLaunchConfiguration("name", "x"),
-        UnsetLaunchConfiguration("name"),
-        noting_configuration(notes, "name"),
-    )
-
-    assert notes == [None]
-
-
-def test_environment_actions() -> None:
-    notes: list[Any] = []
-
-    def note() -> OpaqueFunction:
-        return noting(notes, lambda context: context.environment.get("CONTRACT_PATH"))
-
-    run(
-        AppendEnvironmentVariable("CONTRACT_PATH", "b"),
-        AppendEnvironmentVariable("CONTRACT_PATH", "c"),
-        AppendEnvironmentVariable("CONTRACT_PATH", "a", prepend=True),
-        note(),
-        AppendEnvironmentVariable("CONTRACT_PATH", "d", separator=","),
-        note(),
-        UnsetEnvironmentVariable("CONTRACT_PATH"),
-        note(),
-        SetEnvironmentVariable("CONTRACT_PATH", ["x", LaunchConfiguration("y", default="y")]),
-        note(),
-    )
-
-    sep = os.pathsep
-    assert notes == [f"a{sep}b{sep}c", f"a{sep}b{sep}c,d", None, "xy"]
-
-
 # -- includes ---------------------------------------------------------------------------
 
 
@@ -380,14 +267,12 @@ def included(tmp_path: Path) -> Path:
             """
             from launch import LaunchDescription
             from launch.actions import DeclareLaunchArgument, SetEnvironmentVariable
-            from launch.substitutions import LaunchConfiguration, ThisLaunchFile, ThisLaunchFileDir
+            from launch.substitutions import LaunchConfiguration
 
             def generate_launch_description():
                 return LaunchDescription([
                     DeclareLaunchArgument("needed"),
                     SetEnvironmentVariable("CONTRACT_NEEDED", LaunchConfiguration("needed")),
-                    SetEnvironmentVariable("CONTRACT_FILE", ThisLaunchFile()),
-                    SetEnvironmentVariable("CONTRACT_DIR", ThisLaunchFileDir()),
                 ])
             """
         )
@@ -395,9 +280,8 @@ def included(tmp_path: Path) -> Path:
     return path
 
 
-def test_included_description_gets_its_arguments_and_knows_its_file(included: Path) -> None:
+def test_included_description_gets_its_arguments(included: Path) -> None:
     notes: list[Any] = []
-    names = ("CONTRACT_NEEDED", "CONTRACT_FILE", "CONTRACT_DIR")
     source = PythonLaunchDescriptionSource(
         PathJoinSubstitution([str(included.parent), "included.launch.py"])
     )
@@ -407,13 +291,13 @@ def test_included_description_gets_its_arguments_and_knows_its_file(included: Pa
         IncludeLaunchDescription(
             source, launch_arguments=[("needed", LaunchConfiguration("value"))]
         ),
-        *(noting(notes, lambda context, name=name: os.environ[name]) for name in names),
+        noting(notes, lambda context: context.environment["CONTRACT_NEEDED"]),
         noting_configuration(notes, "needed"),
     )
 
     assert status == 0
     # The last one: an include is no scope.
-    assert notes == ["42", str(included), str(included.parent), "42"]
+    assert notes == ["42", "42"]
 
 
 def test_include_without_a_required_argument_fails(included: Path) -> None:
@@ -460,34 +344,9 @@ def test_handlers_are_called_for_matching_events_the_latest_first() -> None:
     assert notes == [("second", Rang), ("first", Rang), ("first", Rang)]
 
 
-def test_unregistered_handler_is_not_called() -> None:
-    notes: list[Any] = []
-    handler = on_ring(notes, "gone")
-
-    assert run(RegisterEventHandler(handler), UnregisterEventHandler(handler)) == 0
-    assert run(EmitEvent(event=Rang())) == 0
-    assert notes == []
-
-
-def test_timer_waits_and_shutdown_cancels_it() -> None:
-    notes: list[str] = []
-    early = TimerAction(
-        period=0.2, actions=[noting(notes, lambda context: "early"), Shutdown(reason="enough")]
-    )
-    late = TimerAction(period=60.0, actions=[noting(notes, lambda context: "late")])
-
-    status = run(late, early, noting(notes, lambda context: "at once"))
-
-    assert status == 0
-    assert notes == ["at once", "early"]
-
-
 def test_shutdown_handlers_know_the_reason() -> None:
     notes: list[str] = []
-    reason = LocalSubstitution("event.reason")
-    handler = OnShutdown(
-        on_shutdown=[noting(notes, lambda context: context.perform_substitution(reason))]
-    )
+    handler = OnShutdown(on_shutdown=[noting(notes, lambda context: context.locals.event.reason)])
 
     assert run(RegisterEventHandler(handler), Shutdown(reason="because")) == 0
     assert notes == ["because"]

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Contract of ``ros2 launch``, ``ros2 run`` and ``ros2 pkg``, as processes."""
+"""Contract of ``ros2 launch`` and ``ros2 run``, as processes."""
 
-import importlib.util
 import os
 import shutil
 import signal
@@ -21,8 +20,6 @@ def ros2() -> list[str]:
     found = shutil.which("ros2", path=str(Path(sys.executable).parent)) or shutil.which("ros2")
     if found:
         return [found]
-    if importlib.util.find_spec("ros2cli") and importlib.util.find_spec("ros2cli.__main__"):
-        return [sys.executable, "-m", "ros2cli"]
     pytest.skip("the ros2 command is not installed")
 
 
@@ -103,14 +100,6 @@ def test_arguments_are_shown_with_description_default_and_choices(
         for text in ("'word':", "the word", "'hello'", "'loud':", "how it says it", "'true'"):
             assert text in result.stdout
         assert "word is" not in result.stdout + result.stderr  # nothing was launched
-
-
-def test_description_is_printed_and_nothing_launched(call: Callable, package: str) -> None:
-    result = call("launch", "--print", package, "says.launch.py")
-
-    assert result.returncode == 0, result.stderr
-    assert "ExecuteProcess(" in result.stdout
-    assert "word is" not in result.stdout
 
 
 def test_launch_file_of_a_package_runs_with_its_arguments(call: Callable, package: str) -> None:
@@ -227,23 +216,17 @@ def test_child_does_not_outlive_a_launch_that_is_ended(
     assert eventually(lambda: not is_running(child))
 
 
-def test_run_becomes_the_executable(call: Callable, package: str) -> None:
+def test_run_gives_arguments_output_and_status_through(call: Callable, package: str) -> None:
     result = call("run", package, "says", "a", "--b", "--ros-args", "-p", "c:=1")
 
-    assert result.stdout == "said a --b --ros-args -p c:=1\n"
+    # Upstream adds a line that says with what status it ended.
+    assert result.stdout.startswith("said a --b --ros-args -p c:=1\n")
     assert result.returncode == 3
 
 
 def test_run_of_nothing_has_status_1(call: Callable, package: str) -> None:
     assert call("run", package, "absent").returncode == 1
     assert call("run", "there_is_no_such_package", "says").returncode == 1
-
-
-def test_packages_are_listed_and_located(call: Callable, package: str, tmp_path: Path) -> None:
-    assert package in call("pkg", "list").stdout.splitlines()
-    assert call("pkg", "prefix", package).stdout.strip() == str(tmp_path / "prefix")
-    assert call("pkg", "executables", package).stdout.strip() == f"{package} says"
-    assert call("pkg", "prefix", "there_is_no_such_package").returncode == 1
 
 
 def test_wrong_usage_has_status_2(call: Callable) -> None:

@@ -114,43 +114,10 @@ def test_products_of_quaternions_are_products_of_matrices(a, b):
 
 
 @settings(deadline=None)
-@given(quaternions, st.floats(0.1, 10))
-def test_conjugate_and_inverse(q, length):
+@given(quaternions)
+def test_conjugate_and_inverse(q):
     assert np.allclose(tf.quaternion_conjugate(q), (-q[0], -q[1], -q[2], q[3]))
-    inverse = tf.quaternion_inverse(q * length)
-    assert np.allclose(tf.quaternion_multiply(q * length, inverse), (0, 0, 0, 1))
-
-
-@settings(deadline=None, max_examples=100)
-@given(directions, st.floats(0.01, 3.1), st.floats(0, 1), quaternions)
-def test_slerp_turns_at_constant_speed(axis, angle, fraction, start):
-    end = tf.quaternion_multiply(tf.quaternion_about_axis(angle, axis), start)
-    wanted = tf.quaternion_multiply(tf.quaternion_about_axis(fraction * angle, axis), start)
-    assert same_rotation(tf.quaternion_slerp(start, end, fraction), wanted)
-    assert same_rotation(tf.quaternion_slerp(start, np.negative(end), fraction), wanted)
-
-
-def test_slerp_ends_and_long_way_round():
-    a, b = tf.quaternion_about_axis(0.0, (0, 0, 1)), tf.quaternion_about_axis(1.0, (0, 0, 1))
-    assert np.allclose(tf.quaternion_slerp(a, b, 0.0), a)
-    assert np.allclose(tf.quaternion_slerp(a, b, 1.0), b)
-    assert np.allclose(tf.quaternion_slerp(a, a, 0.3), a)
-    middle = tf.quaternion_slerp(a, np.negative(b), 0.5, shortestpath=False)
-    assert same_rotation(middle, tf.quaternion_about_axis(0.5 - math.pi, (0, 0, 1)))
-
-
-@settings(deadline=None)
-@given(vectors, vectors, angles, directions)
-def test_rotation_about_a_point_leaves_it_there(point, other, angle, axis):
-    matrix = tf.rotation_matrix(angle, axis, point)
-    assert np.allclose(matrix @ (*point, 1), (*point, 1))
-    assert np.allclose(
-        matrix[:3, :3], tf.quaternion_matrix(tf.quaternion_about_axis(angle, axis))[:3, :3]
-    )
-    moved = (matrix @ (*other, 1))[:3]
-    assert np.linalg.norm(moved - np.array(point)) == pytest.approx(
-        np.linalg.norm(np.subtract(other, point)), abs=1e-6
-    )
+    assert np.allclose(tf.quaternion_multiply(q, tf.quaternion_inverse(q)), (0, 0, 0, 1))
 
 
 @settings(deadline=None)
@@ -159,54 +126,4 @@ def test_matrices_are_put_together_and_undone(move, q):
     matrix = tf.concatenate_matrices(tf.translation_matrix(move), tf.quaternion_matrix(q))
     assert np.allclose(tf.translation_from_matrix(matrix), move)
     assert np.allclose(matrix @ tf.inverse_matrix(matrix), tf.identity_matrix(), atol=1e-6)
-    assert tf.is_same_transform(tf.concatenate_matrices(matrix), matrix)
-    assert not tf.is_same_transform(matrix, tf.translation_matrix((500, 0, 0)))
-
-
-def test_scale():
-    assert np.allclose(tf.scale_matrix(2.0) @ (1, 2, 3, 1), (2, 4, 6, 1))
-    assert np.allclose(tf.scale_matrix(-1.0, (1, 1, 1)) @ (1, 2, 3, 1), (1, 0, -1, 1))
-    assert np.allclose(tf.scale_matrix(3.0, (0, 0, 0), (0, 2, 0)) @ (1, 2, 3, 1), (1, 6, 3, 1))
-
-
-@settings(deadline=None, max_examples=50)
-@given(
-    st.tuples(*[st.floats(0.2, 5)] * 3),
-    st.tuples(*[st.floats(-2, 2)] * 3),
-    st.tuples(angles, st.floats(-1.5, 1.5), angles),
-    vectors,
-)
-def test_matrices_are_composed_of_their_parts(scale, shear, turn, move):
-    matrix = tf.compose_matrix(scale=scale, shear=shear, angles=turn, translate=move)
-    found_scale, found_shear, found_turn, found_move = tf.decompose_matrix(matrix)[:4]
-    again = tf.compose_matrix(
-        scale=found_scale, shear=found_shear, angles=found_turn, translate=found_move
-    )
-    assert np.allclose(again, matrix, atol=1e-6)
-    assert np.allclose(found_scale, scale)
-    assert np.allclose(found_move, move)
-
-
-def test_lengths_and_directions():
-    assert tf.vector_norm((3, 4)) == pytest.approx(5)
-    assert np.allclose(tf.vector_norm(np.array([[3, 4], [6, 8]]), axis=1), (5, 10))
-    assert np.allclose(tf.unit_vector((0, 3, 4)), (0, 0.6, 0.8))
-    rows = tf.unit_vector(np.array([[3.0, 4.0], [0.0, 2.0]]), axis=1)
-    assert np.allclose(rows, ((0.6, 0.8), (0, 1)))
-
-
-def test_random_rotations():
-    seen = np.array([tf.random_quaternion() for _ in range(200)])
-    assert np.allclose(np.linalg.norm(seen, axis=1), 1)
-    assert (np.abs(seen.mean(axis=0)) < 0.2).all()
-    assert np.allclose(np.linalg.det(tf.random_rotation_matrix()), 1)
-    assert len(tf.random_vector(5)) == 5
-    once = tf.random_quaternion(np.array((0.3, 0.6, 0.9)))
-    assert np.allclose(once, tf.random_quaternion(np.array((0.3, 0.6, 0.9))))
-
-
-def test_wrong_sequences_are_refused(only_here):
-    only_here(tf)
-    for axes in ("xyz", "sxxy", "qxyz", "sxyw"):
-        with pytest.raises(ValueError, match="axes"):
-            tf.euler_matrix(0, 0, 0, axes)
+    assert np.allclose(tf.concatenate_matrices(matrix), matrix)

@@ -10,13 +10,13 @@ pytestmark = pytest.mark.ros
 pytest.importorskip("rclpy", reason="ROS is not built here: rclpy cannot be imported")
 pytest.importorskip("tf2_ros", reason="tf2_ros cannot be imported")
 
-from geometry_msgs.msg import TransformStamped  # noqa: E402
+from geometry_msgs.msg import Transform, TransformStamped  # noqa: E402
 from tf2_ros import Buffer  # noqa: E402
 
-from xd_rcdepth_ros.errors import TransformUnavailableError  # noqa: E402
+from xd_rcdepth_ros.errors import GeometryError, TransformUnavailableError  # noqa: E402
 from xd_rcdepth_ros.geometry import RigidTransform  # noqa: E402
 from xd_rcdepth_ros.ros.conversions import ns_to_stamp, rigid_to_transform  # noqa: E402
-from xd_rcdepth_ros.ros.transforms import SweepTransforms  # noqa: E402
+from xd_rcdepth_ros.ros.transforms import SweepTransforms, rigid_transform  # noqa: E402
 
 NS = 1_000_000_000
 CAMERA_FROM_RADAR = RigidTransform(
@@ -55,6 +55,20 @@ def mount(buffer):
     buffer.set_transform_static(stamped("base_link", "radar", base_from_radar), "test")
 
 
+def test_quaternions_of_tf_become_matrices():
+    """A quarter turn to the left about z: x points to where y was."""
+    message = Transform()
+    message.rotation.z = message.rotation.w = 0.5**0.5
+    message.translation.x = 3.0
+    rigid = rigid_transform(message)
+    np.testing.assert_allclose(rigid.apply(np.array([[1.0, 0.0, 0.0]])), [[3.0, 1.0, 0.0]])
+    again = rigid_to_transform(rigid)
+    assert (again.rotation.z, again.rotation.w) == pytest.approx((0.5**0.5, 0.5**0.5))
+    message.rotation.x = float("nan")
+    with pytest.raises(GeometryError):
+        rigid_transform(message)
+
+
 def test_a_standing_target_stays_where_it_stands():
     """A post seen by radar 50 ms before the image, at 30 m/s: its place in odom is one place."""
     buffer = Buffer()
@@ -69,12 +83,10 @@ def test_a_standing_target_stays_where_it_stands():
     # The same post by way of odom, each leg looked up on its own.
     from rclpy.time import Time
 
-    from xd_rcdepth_ros.recordings.messages import transform_of
-
     radar_leg = buffer.lookup_transform("odom", "radar", Time(nanoseconds=round(0.50 * NS)))
     camera_leg = buffer.lookup_transform("camera", "odom", Time(nanoseconds=round(0.55 * NS)))
-    in_odom = transform_of(radar_leg.transform).apply(seen)
-    expected = transform_of(camera_leg.transform).apply(in_odom)
+    in_odom = rigid_transform(radar_leg.transform).apply(seen)
+    expected = rigid_transform(camera_leg.transform).apply(in_odom)
     np.testing.assert_allclose(found.camera_from_radar.apply(seen), expected, atol=1e-6)
     static = CAMERA_FROM_RADAR.apply(seen)
     assert abs((static - expected)[0, 2] - 1.5) < 0.05  # 30 m/s for 50 ms along the axis

@@ -10,12 +10,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import tf_transformations
+from geometry_msgs.msg import Transform
 from rclpy.time import Time
 from tf2_ros import ExtrapolationException, TransformException
 
 from xd_rcdepth_ros.errors import GeometryError, TransformUnavailableError
 from xd_rcdepth_ros.geometry import RigidTransform
-from xd_rcdepth_ros.recordings.messages import transform_of
 from xd_rcdepth_ros.ros.conversions import frame_name
 
 POLL_S = 0.005
@@ -36,6 +37,18 @@ class SweepTransform:
     camera_from_radar: RigidTransform
     ego_motion: bool
     reason: str = ""
+
+
+def rigid_transform(transform: Transform) -> RigidTransform:
+    """Return what TF gives as a rigid transform.
+
+    Raises:
+        GeometryError: A number is not finite.
+    """
+    q, t = transform.rotation, transform.translation
+    matrix = tf_transformations.quaternion_matrix((q.x, q.y, q.z, q.w))
+    matrix[:3, 3] = t.x, t.y, t.z
+    return RigidTransform.from_matrix(matrix)
 
 
 class SweepTransforms:
@@ -108,13 +121,13 @@ class SweepTransforms:
                     timeout_s,
                 )
                 self._count("ego_motion")
-                return SweepTransform(transform_of(message.transform), True)
+                return SweepTransform(rigid_transform(message.transform), True)
             except (TransformException, GeometryError) as error:
                 reason = f"{type(error).__name__}: {error}"
                 self._count(type(error).__name__)
         try:
             message = self._buffer.lookup_transform(camera_frame, radar_frame, Time())
-            transform = transform_of(message.transform)
+            transform = rigid_transform(message.transform)
         except (TransformException, GeometryError) as error:
             self._count("missing")
             raise TransformUnavailableError(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Images between ROS messages and the arrays of OpenCV."""
+"""Images out of ROS messages, as arrays of OpenCV."""
 
 from cv_bridge.core import CvBridge
 from cv_bridge.encodings import CvBridgeError

@@ -1,19 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From one encoding to another: colours by OpenCV, and the depth of the channels."""
+"""From one encoding of colours to another, by OpenCV."""
 
 import cv2
 import numpy as np
 
-from cv_bridge.encodings import CvBridgeError, Encoding, parse
+from cv_bridge.encodings import CvBridgeError, parse
 
-_YUV = ("UYVY", "YUY2", "NV12", "NV21")
+_YUV = ("UYVY", "YUY2")
 
 
 def convert(image: np.ndarray, source: str, target: str) -> np.ndarray:
-    """Return a new image in another encoding.
-
-    Depths of 8 and 16 bits are scaled so that white stays white; all other numbers are kept as
-    far as the new type can hold them.
+    """Return a new image in another encoding; white stays white between 8 and 16 bits.
 
     Args:
         image: (H, W) or (H, W, C), as `source` says.
@@ -21,44 +18,26 @@ def convert(image: np.ndarray, source: str, target: str) -> np.ndarray:
         target: the encoding wanted.
 
     Raises:
-        CvBridgeError: an encoding is unknown, or there is no sensible way between the two.
+        CvBridgeError: an encoding is unknown, has no colours, or OpenCV knows no way between them.
     """
     if source == target:
         return image.copy()
     old, new = parse(source), parse(target)
-    if old.colors and new.colors:
-        if old.colors != new.colors:
-            image = cv2.cvtColor(image, _color_code(old, new, source, target))
-    elif new.colors:
-        raise CvBridgeError(
-            f"[{source}] is not a color format. but [{target}] is. "
-            "The conversion does not make sense"
-        )
-    elif old.channels != new.channels or old.rows_per_line != new.rows_per_line:
-        raise CvBridgeError(f"[{source}] and [{target}] do not have the same number of channel")
-    return _to_depth(image, new.dtype)
-
-
-def _color_code(old: Encoding, new: Encoding, source: str, target: str) -> int:
-    if old.colors in ("NV12", "NV21") and new.colors == "GRAY":
-        name = "COLOR_YUV2GRAY_420"
-    elif old.colors in _YUV:
-        name = f"COLOR_YUV2{new.colors}_{old.colors}"
-    else:
-        name = f"COLOR_{old.colors}2{new.colors}"
-    code = getattr(cv2, name, None)
-    if code is None:
-        raise CvBridgeError(f"Unsupported conversion from [{source}] to [{target}]")
-    return code
-
-
-def _to_depth(image: np.ndarray, dtype_name: str) -> np.ndarray:
-    old, new = image.dtype, np.dtype(dtype_name)
-    if old == new:
-        return image.copy()
-    if new.kind == "f":
-        return image.astype(new)
-    scale = {(1, 2): 65535.0 / 255.0, (2, 1): 255.0 / 65535.0}.get((old.itemsize, new.itemsize), 1)
-    limits = np.iinfo(new)
-    numbers = np.nan_to_num(image.astype(np.float64) * scale, nan=0.0)
-    return np.clip(np.rint(numbers), limits.min, limits.max).astype(new)
+    for encoding, parsed in ((source, old), (target, new)):
+        if not parsed.colors:
+            raise CvBridgeError(
+                f"[{encoding}] is not a color format. The conversion from [{source}] to "
+                f"[{target}] does not make sense"
+            )
+    if old.colors != new.colors:
+        name = f"{old.colors}2{new.colors}"
+        if old.colors in _YUV:
+            name = f"YUV2{new.colors}_{old.colors}"
+        code = getattr(cv2, f"COLOR_{name}", None)
+        if code is None:
+            raise CvBridgeError(f"Unsupported conversion from [{source}] to [{target}]")
+        image = cv2.cvtColor(image, code)
+    if old.dtype == new.dtype:
+        return image
+    scale = np.iinfo(new.dtype).max / np.iinfo(old.dtype).max
+    return np.rint(image * scale).astype(new.dtype)

@@ -13,7 +13,6 @@ _DTYPES = {
     "32F": "float32",
     "64F": "float64",
 }
-_DEPTHS = {dtype: depth for depth, dtype in _DTYPES.items()}
 _GENERIC = re.compile(r"(8U|8S|16U|16S|32S|32F|64F)(?:C([0-9]+))?")
 
 
@@ -28,23 +27,17 @@ class Encoding(NamedTuple):
         dtype: NumPy name of a channel's type.
         channels: channels per pixel.
         colors: how OpenCV calls the meaning of the channels; empty if they have none.
-        rows_per_line: rows of the array for each line of the picture (1.5 with chroma below it).
     """
 
     dtype: str
     channels: int
     colors: str = ""
-    rows_per_line: float = 1.0
 
 
 def _named() -> dict[str, Encoding]:
     table = {
         "yuv422": Encoding("uint8", 2, "UYVY"),
-        "uyvy": Encoding("uint8", 2, "UYVY"),
         "yuv422_yuy2": Encoding("uint8", 2, "YUY2"),
-        "yuyv": Encoding("uint8", 2, "YUY2"),
-        "nv12": Encoding("uint8", 1, "NV12", 1.5),
-        "nv21": Encoding("uint8", 1, "NV21", 1.5),
     }
     for bits in (8, 16):
         dtype = f"uint{bits}"
@@ -72,15 +65,3 @@ def parse(name: str) -> Encoding:
     if match is None or match[2] == "0":
         raise CvBridgeError(f"Unrecognized image encoding [{name}]")
     return Encoding(_DTYPES[match[1]], int(match[2] or 1))
-
-
-def generic_name(dtype: str, channels: int) -> str:
-    """Name the encoding without a meaning that fits an array, such as 8UC3 or 32FC1.
-
-    Raises:
-        CvBridgeError: images cannot have that type of channel.
-    """
-    if dtype not in _DEPTHS:
-        known = ", ".join(_DEPTHS)
-        raise CvBridgeError(f"An image's channels cannot be of type {dtype}; use one of {known}")
-    return f"{_DEPTHS[dtype]}C{channels}"

@@ -7,7 +7,6 @@ import asyncio
 import contextlib
 import ctypes
 import os
-import pty
 import signal
 import subprocess
 from collections.abc import Callable, Sequence
@@ -44,19 +43,15 @@ class ChildProcess:
         *,
         cwd: str | None,
         env: dict[str, str],
-        shell: bool,
-        emulate_tty: bool,
         on_output: Callable[[int, bytes], None],
     ) -> None:
         """Start the process.
 
         Args:
             loop: The running loop; callbacks come from it.
-            cmd: Program and arguments; with `shell`, joined by spaces into one line.
+            cmd: Program and arguments.
             cwd: Working directory, or None for the present one.
             env: The whole environment.
-            shell: Whether a shell runs the command.
-            emulate_tty: Whether the outputs are pseudo terminals instead of pipes.
             on_output: Called with (file descriptor number 1 or 2, bytes).
 
         Raises:
@@ -65,54 +60,39 @@ class ChildProcess:
         self._loop = loop
         self._on_output = on_output
         self._exited: asyncio.Future[int] = loop.create_future()
-        ends = [_output_pair(emulate_tty) for _ in (1, 2)]
-        try:
-            self._popen = subprocess.Popen(
-                " ".join(cmd) if shell else list(cmd),
-                cwd=cwd,
-                env=env,
-                shell=shell,
-                stdin=subprocess.PIPE,
-                stdout=ends[0][1],
-                stderr=ends[1][1],
-                start_new_session=True,
-                preexec_fn=_die_with_parent,
-            )
-        except BaseException:
-            for read_end, _ in ends:
-                os.close(read_end)
-            raise
-        finally:
-            for _, write_end in ends:
-                os.close(write_end)
+        self._popen = subprocess.Popen(
+            list(cmd),
+            cwd=cwd,
+            env=env,
+            bufsize=0,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+            preexec_fn=_die_with_parent,
+        )
         self.pid = self._popen.pid
         self._drained = asyncio.Event()
-        self._readers = {}
-        for number, (read_end, _) in zip((1, 2), ends, strict=True):
-            os.set_blocking(read_end, False)
-            self._readers[read_end] = number
-            loop.add_reader(read_end, self._read, read_end)
+        self._outputs: dict[Any, int] = {self._popen.stdout: 1, self._popen.stderr: 2}
+        for stream in self._outputs:
+            os.set_blocking(stream.fileno(), False)
+            loop.add_reader(stream, self._read, stream)
         self._watch()
 
     # -- output -------------------------------------------------------------------------
 
-    def _read(self, fd: int) -> None:
-        try:
-            data = os.read(fd, 1 << 16)
-        except BlockingIOError:
-            return
-        except OSError:  # a pseudo terminal whose other end is closed
-            data = b""
+    def _read(self, stream: Any) -> None:
+        data = stream.read(1 << 16)
         if data:
-            self._on_output(self._readers[fd], data)
-        else:
-            self._close_reader(fd)
+            self._on_output(self._outputs[stream], data)
+        elif data is not None:  # None: nothing to read just now
+            self._close_output(stream)
 
-    def _close_reader(self, fd: int) -> None:
-        self._loop.remove_reader(fd)
-        del self._readers[fd]
-        os.close(fd)
-        if not self._readers:
+    def _close_output(self, stream: Any) -> None:
+        self._loop.remove_reader(stream)
+        del self._outputs[stream]
+        stream.close()
+        if not self._outputs:
             self._drained.set()
 
     # -- end ----------------------------------------------------------------------------
@@ -150,9 +130,6 @@ class ChildProcess:
         with contextlib.suppress(asyncio.TimeoutError):
             # Children of the process may hold its output open for long.
             await asyncio.wait_for(self._drained.wait(), _DRAIN_S)
-        if self._popen.stdin is not None:
-            with contextlib.suppress(OSError):
-                self._popen.stdin.close()
         return code
 
     async def ends_within(self, seconds: float) -> bool:
@@ -161,12 +138,6 @@ class ChildProcess:
         return self._exited.done()
 
     # -- signals ------------------------------------------------------------------------
-
-    def send_signal(self, number: int) -> None:
-        """Send a signal to the process alone, if it still runs."""
-        if self._popen.poll() is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self.pid, number)
 
     def signal_group(self, number: int) -> bool:
         """Send a signal (0: none) to its process group; return whether the group exists."""
@@ -178,12 +149,8 @@ class ChildProcess:
 
     def close(self) -> None:
         """Stop reading what is left of the output."""
-        for fd in list(self._readers):
-            self._close_reader(fd)
-
-
-def _output_pair(emulate_tty: bool) -> tuple[int, int]:
-    return pty.openpty() if emulate_tty else os.pipe()
+        for stream in list(self._outputs):
+            self._close_output(stream)
 
 
 async def end_groups(children: Sequence[ChildProcess], grace_s: float = 1.0) -> None:

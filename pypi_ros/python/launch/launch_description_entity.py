@@ -5,10 +5,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from .launch_context import LaunchContext
+from launch.launch_context import LaunchContext
 
 
 class LaunchDescriptionEntity:
@@ -18,20 +16,14 @@ class LaunchDescriptionEntity:
         """Do this entity's work in `context`; return the entities to be visited next."""
         raise NotImplementedError(f"{type(self).__name__}.visit")
 
-    def describe(self) -> str:
-        """Return a short text for people."""
-        return repr(self)
-
-    def describe_sub_entities(self) -> Iterable[LaunchDescriptionEntity]:
-        """Return the entities that visiting this one always yields, as far as known before."""
-        return []
-
-    def describe_conditional_sub_entities(
-        self,
-    ) -> list[tuple[str, Iterable[LaunchDescriptionEntity]]]:
-        """Return (description of the condition, entities) of what it yields only sometimes."""
+    def get_sub_entities(self) -> Iterable[LaunchDescriptionEntity]:
+        """Return the entities that visiting this one yields, as far as known before."""
         return []
 
     def get_asyncio_future(self) -> asyncio.Future[None] | None:
         """Return a future that is done when this entity's work is over, or None if it is now."""
         return None
+
+
+SomeEntitiesType = LaunchDescriptionEntity | Iterable[LaunchDescriptionEntity]
+"""What is accepted wherever one or several launch entities may stand."""

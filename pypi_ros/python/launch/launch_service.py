@@ -6,48 +6,38 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-import threading
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
-from . import logging
-from .child_process import end_groups
-from .event import Event
-from .event_handlers import OnIncludeLaunchDescription, OnShutdown
-from .events import IncludeLaunchDescription, Shutdown
-from .launch_context import LaunchContext
-from .launch_description import LaunchDescription
-from .launch_description_entity import LaunchDescriptionEntity
+from launch import logging
+from launch.child_process import end_groups
+from launch.event import Event
+from launch.event_handlers import OnShutdown
+from launch.events import Shutdown
+from launch.launch_context import LaunchContext
+from launch.launch_description import LaunchDescription
+from launch.launch_description_entity import LaunchDescriptionEntity
 
 
 class LaunchService:
-    """Runs launch descriptions. It can be run once at a time, from the main thread."""
+    """Runs launch descriptions, once, from the main thread."""
 
-    def __init__(
-        self,
-        *,
-        argv: Iterable[str] | None = None,
-        noninteractive: bool = False,
-        debug: bool = False,
-    ) -> None:
+    def __init__(self, *, noninteractive: bool = False, debug: bool = False) -> None:
         """Make a service with an empty context.
 
         Args:
-            argv: Command line arguments for the context.
-            noninteractive: Whether no terminal is attached.
+            noninteractive: Whether no terminal is attached; of no effect here.
             debug: Whether debug messages are logged.
         """
         logging.launch_config.level = logging.DEBUG if debug else logging.INFO
         self._debug = debug
-        self._logger = logging.get_logger("launch")
-        self._context = LaunchContext(argv=argv, noninteractive=noninteractive)
-        self._context.register_event_handler(OnIncludeLaunchDescription())
+        self._logger = logging.get_logger()
+        self._context = LaunchContext()
         self._context.register_event_handler(OnShutdown(on_shutdown=self._on_shutdown))
-        self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[int] | None = None
-        self._lock = threading.Lock()
         self._futures: list[asyncio.Future[Any]] = []
+        self._included: list[LaunchDescription] = []
         self._return_code = 0
 
     @property
@@ -55,80 +45,32 @@ class LaunchService:
         """The launch context."""
         return self._context
 
-    @property
-    def event_loop(self) -> asyncio.AbstractEventLoop | None:
-        """The running loop, or None."""
-        return self._loop
-
-    @property
-    def task(self) -> asyncio.Task[int] | None:
-        """The task of the present run, or None."""
-        return self._task
-
     def include_launch_description(self, launch_description: LaunchDescription) -> None:
-        """Have a launch description visited, now or once the service runs; thread-safe."""
-        self.emit_event(IncludeLaunchDescription(launch_description))
+        """Have a launch description visited once the service runs."""
+        self._included.append(launch_description)
 
-    def emit_event(self, event: Event) -> None:
-        """Emit an event, now or once the service runs; thread-safe."""
-        with self._lock:
-            if self._loop is None:
-                self._context.emit_event_sync(event)
-            else:
-                self._loop.call_soon_threadsafe(self._context.emit_event_sync, event)
-
-    def shutdown(self, force_sync: bool = False) -> None:
-        """Shut down, if the service runs; thread-safe."""
-        if self._loop is not None:
-            self.emit_event(Shutdown(reason="LaunchService.shutdown() called"))
-
-    def run(self, *, shutdown_when_idle: bool = True) -> int:
-        """Run until all is over.
-
-        Args:
-            shutdown_when_idle: Whether the run ends when nothing is left to wait for; otherwise
-                only a shutdown event ends it.
+    def run(self) -> int:
+        """Run until nothing is left to wait for.
 
         Returns:
             0, or 1 if an error came up in the launch system itself.
         """
-        loop = asyncio.new_event_loop()
-        try:
-            loop.set_debug(self._debug)
-            return loop.run_until_complete(self.run_async(shutdown_when_idle=shutdown_when_idle))
-        finally:
-            loop.close()
+        return asyncio.run(self._run(), debug=self._debug)
 
-    async def run_async(self, *, shutdown_when_idle: bool = True) -> int:
-        """Run in the present event loop; see :meth:`run`."""
-        if threading.current_thread() is not threading.main_thread():
-            raise RuntimeError("LaunchService can only be run in the main thread")
-        loop = asyncio.get_running_loop()
-        with self._lock:
-            if self._loop is not None:
-                raise RuntimeError("this LaunchService is running already")
-            self._loop = loop
+    async def _run(self) -> int:
         self._task = asyncio.current_task()
-        self._return_code = 0
         context = self._context
-        context.asyncio_loop = loop
-        context.is_shutdown = False
+        context.asyncio_loop = asyncio.get_running_loop()
         context._wake_up = asyncio.Event()
-        context._wake_up.set()
         try:
-            with self._signals_handled(loop):
+            with self._signals_handled(context.asyncio_loop):
                 self._logger.info(f"log files are in {logging.launch_config.log_dir}")
-                await self._run_until_idle(shutdown_when_idle)
+                await self._run_until_idle()
         finally:
             await end_groups(context._children)
             for child in context._children:
                 child.close()
             context._children.clear()
-            with self._lock:
-                self._loop = None
-                self._task = None
-                context.asyncio_loop = None
-                context._wake_up = None
         return self._return_code
 
     # -- signals ------------------------------------------------------------------------
@@ -170,19 +112,20 @@ class LaunchService:
     def _on_shutdown(self, event: Event, context: LaunchContext) -> None:
         context.is_shutdown = True
 
-    async def _run_until_idle(self, shutdown_when_idle: bool) -> None:
+    async def _run_until_idle(self) -> None:
         context = self._context
         assert context._wake_up is not None
         while True:
             try:
+                while self._included:
+                    self._visit(self._included.pop(0))
                 while context._event_queue:
                     self._process(context._event_queue.popleft())
                 if self._is_idle():
                     if context.is_shutdown:
                         return
-                    if shutdown_when_idle:
-                        context.emit_event_sync(Shutdown(reason="idle"))
-                        continue
+                    context.emit_event_sync(Shutdown(reason="idle"))
+                    continue
                 context._wake_up.clear()
                 await context._wake_up.wait()
             except asyncio.CancelledError:

@@ -7,8 +7,10 @@ import os
 import threading
 from typing import Any
 
+import rclpy
 from launch import LaunchContext
 from launch.event_handlers import OnShutdown
+from rclpy.executors import SingleThreadedExecutor
 
 _KEY = "launch_ros_node"
 
@@ -17,9 +19,6 @@ class _RosNode:
     """A node and the thread that spins it."""
 
     def __init__(self) -> None:
-        import rclpy
-        from rclpy.executors import SingleThreadedExecutor
-
         self.context = rclpy.Context()
         rclpy.init(args=[], context=self.context)
         self.node = rclpy.create_node(f"launch_ros_{os.getpid()}", context=self.context)
@@ -34,6 +33,7 @@ class _RosNode:
             self._executor.spin_once(timeout_sec=0.1)
 
     def shutdown(self) -> None:
+        """End the thread and the node."""
         self._running = False
         self._thread.join()
         self._executor.shutdown()

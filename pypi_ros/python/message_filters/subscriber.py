@@ -35,13 +35,3 @@ class Subscriber(SimpleFilter):
     def callback(self, msg: Any) -> None:
         """Take in a message of the topic."""
         self.signalMessage(msg)
-
-    def getTopic(self) -> str:
-        """Return the name of the topic as it was given."""
-        return self.topic
-
-    def __getattr__(self, key: str) -> Any:
-        # Everything else is asked of the subscription itself.
-        if key == "sub":
-            raise AttributeError(key)
-        return getattr(self.sub, key)

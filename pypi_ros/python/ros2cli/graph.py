@@ -15,12 +15,12 @@ import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
-
-from .errors import CommandError
+from ros2cli.errors import CommandError
 
 # Fast DDS repeats its announcements every three seconds: a node whose first ones were lost is
 # found only then.
 DISCOVERY_S = 3.2
+_FIND_NODE_S = 5.0  # least time for finding a node that is named
 _STEP_S = 0.05
 
 
@@ -80,6 +80,20 @@ class CliNode:
         """Give the middleware time to find the other nodes."""
         self.spin(timeout_s=seconds)
 
+    def node_names(self) -> list[str]:
+        """Return the full names of the nodes found so far, without this command's own."""
+        own = self.node.get_name()
+        return sorted(
+            f"{namespace.rstrip('/')}/{name}"
+            for name, namespace in self.node.get_node_names_and_namespaces()
+            if name != own
+        )
+
+    def require_node(self, name: str, timeout_s: float) -> None:
+        """Wait for a node, given by its full name; CommandError if it does not appear."""
+        if not self.spin(lambda: name in self.node_names(), max(timeout_s, _FIND_NODE_S)):
+            raise CommandError(f"Node not found: {name}")
+
     def call(self, service_type: Any, name: str, request: Any, timeout_s: float = 10.0) -> Any:
         """Call a service and return its response.
 
@@ -122,15 +136,12 @@ class CliNode:
 
 
 @contextlib.contextmanager
-def cli_node(
-    name: str | None = None, ros_args: Sequence[str] = (), use_sim_time: bool = False
-) -> Iterator[CliNode]:
+def cli_node(name: str | None = None, ros_args: Sequence[str] = ()) -> Iterator[CliNode]:
     """Make a node that is gone when the block ends.
 
     Args:
         name: Name of the node; by default a hidden one.
         ros_args: Arguments for it, from ``--ros-args`` on.
-        use_sim_time: Whether its clock follows ``/clock``.
 
     Yields:
         The node with its executor.
@@ -138,14 +149,12 @@ def cli_node(
     stop = Stop()
     context = rclpy.Context()
     rclpy.init(args=[], context=context, signal_handler_options=SignalHandlerOptions.NO)
-    parameters = [rclpy.Parameter("use_sim_time", value=use_sim_time)]
     node = Node(
         name or f"_ros2cli_{os.getpid()}",
         context=context,
         cli_args=list(ros_args) or None,
         enable_rosout=name is not None,
         start_parameter_services=False,
-        parameter_overrides=parameters,
     )
     executor = SingleThreadedExecutor(context=context)
     executor.add_node(node)

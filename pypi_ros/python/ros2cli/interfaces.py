@@ -3,14 +3,12 @@
 
 from __future__ import annotations
 
-import array
 import importlib
 from collections.abc import Mapping
 from typing import Any
 
 import yaml
-
-from .errors import CommandError
+from ros2cli.errors import CommandError
 
 
 def find_interface(name: str, kind: str = "msg") -> Any:
@@ -34,40 +32,26 @@ def find_interface(name: str, kind: str = "msg") -> Any:
         raise CommandError(f"type '{name}' is not available: {error}") from error
 
 
-def to_plain(value: Any) -> Any:
-    """Return a message as nested dictionaries, lists and scalars."""
-    if hasattr(value, "get_fields_and_field_types"):
-        return {name: to_plain(getattr(value, name)) for name in value.get_fields_and_field_types()}
-    if isinstance(value, (bytes, bytearray, array.array)) or hasattr(value, "tolist"):
-        return value.tolist() if hasattr(value, "tolist") else list(value)
-    if isinstance(value, (list, tuple)):
-        return [to_plain(item) for item in value]
-    return value
-
-
-def to_yaml(value: Any, *, length: int | None, no_arr: bool, no_str: bool) -> str:
+def to_yaml(value: Any, *, length: int | None, no_arr: bool) -> str:
     """Return a message, or a field of one, as YAML text.
 
     Args:
         value: The message or value.
         length: Longest array or text shown whole, None for any; longer ones end in ``...``.
         no_arr: Whether arrays are replaced by a note of their type and length.
-        no_str: Whether texts are replaced likewise.
     """
-    shown = _shown(value, length, no_arr, no_str)
+    shown = _shown(value, length, no_arr)
     text = yaml.safe_dump(shown, sort_keys=False, allow_unicode=True, width=2**31)
     return text.removesuffix("...\n")
 
 
-def _shown(value: Any, length: int | None, no_arr: bool, no_str: bool) -> Any:
+def _shown(value: Any, length: int | None, no_arr: bool) -> Any:
     if hasattr(value, "get_fields_and_field_types"):
         return {
-            name: _shown(getattr(value, name), length, no_arr, no_str)
+            name: _shown(getattr(value, name), length, no_arr)
             for name in value.get_fields_and_field_types()
         }
     if isinstance(value, str):
-        if no_str:
-            return f"<string length: <{len(value)}>>"
         return value if length is None or len(value) <= length else value[:length] + "..."
     if isinstance(value, (bool, int, float)) or value is None:
         return value
@@ -75,14 +59,9 @@ def _shown(value: Any, length: int | None, no_arr: bool, no_str: bool) -> Any:
     if no_arr:
         return f"<array length: {count}>"
     cut = length is not None and count > length
-    items = [_shown(item, length, no_arr, no_str) for item in to_plain_items(value, length)]
-    return [*items, "..."] if cut else items
-
-
-def to_plain_items(value: Any, length: int | None) -> list[Any]:
-    """Return the first items of a sequence, arrays as Python numbers."""
-    first = value if length is None else value[:length]
-    return first.tolist() if hasattr(first, "tolist") else list(first)
+    first = value[:length]
+    items = first.tolist() if hasattr(first, "tolist") else first  # arrays as Python numbers
+    return [_shown(item, length, no_arr) for item in items] + ["..."] * cut
 
 
 def select_field(message: Any, path: str) -> Any:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Entry point of the ``ros2`` command.
 
-Each command is a module of `ros2cli.verbs` with ``add_arguments(parser)`` and ``main(args)``; only
-the one that is asked for is imported.
+Each command, or verb of a command, is a module of `ros2cli.verbs` with ``add_arguments(parser)``
+and ``main(args)``; only the one that is asked for is imported.
 """
 
 from __future__ import annotations
@@ -13,21 +13,30 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from types import ModuleType
 
-from .errors import CommandError
+from ros2cli.errors import CommandError
 
-COMMANDS = {
-    "bag": "play, record and describe rosbag2 bags",
+COMMANDS: dict[str, str | dict[str, str]] = {
+    "bag": {
+        "play": "publish the messages of a bag",
+        "record": "write messages to a bag",
+        "info": "describe a bag",
+    },
     "launch": "run a launch file",
     "lifecycle": "states of lifecycle nodes",
     "node": "nodes that run",
     "param": "parameters of nodes",
-    "pkg": "packages that are installed",
     "run": "run an executable of a package",
-    "service": "services",
-    "topic": "topics: list, echo, rate, publish",
+    "service": "call a service",
+    "topic": {
+        "list": "names of the topics",
+        "info": "publishers and subscriptions of a topic",
+        "echo": "print messages",
+        "hz": "print the rate of messages",
+        "pub": "publish messages",
+    },
 }
+"""What each command does, or what each of its verbs does where a verb is a module of its own."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -46,16 +55,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         description="ros2 for machines without ROS: a part of the upstream command.",
     )
     commands = parser.add_subparsers(dest="command", metavar="<command>")
-    for name, text in COMMANDS.items():
+    for name, what in COMMANDS.items():
+        text = what if isinstance(what, str) else ", ".join(what)
         command = commands.add_parser(name, help=text, description=text)
-        if argv[:1] == [name]:
-            _load(name).add_arguments(command)
+        if isinstance(what, str):
+            _add_module(command, name, wanted=argv[:1] == [name])
+            continue
+        verbs = command.add_subparsers(dest="verb", required=True, metavar="<verb>")
+        for verb, verb_text in what.items():
+            verb_parser = verbs.add_parser(verb, help=verb_text, description=verb_text)
+            _add_module(verb_parser, f"{name}_{verb}", wanted=argv[:2] == [name, verb])
     args = parser.parse_args(argv)
     if args.command is None:
         parser.print_help()
         return 0
     try:
-        return int(_load(args.command).main(args) or 0)
+        return int(args.module.main(args) or 0)
     except CommandError as error:
         sys.stderr.write(f"ros2 {args.command}: {error}\n")
         return 1
@@ -67,9 +82,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
 
 
-def _load(name: str) -> ModuleType:
-    return importlib.import_module(f"ros2cli.verbs.{name}")
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+def _add_module(parser: argparse.ArgumentParser, name: str, wanted: bool) -> None:
+    if wanted:
+        module = importlib.import_module(f"ros2cli.verbs.{name}")
+        module.add_arguments(parser)
+        parser.set_defaults(module=module)

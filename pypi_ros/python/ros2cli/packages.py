@@ -9,15 +9,8 @@ from pathlib import Path
 from ament_index_python.packages import (
     PackageNotFoundError,
     get_package_prefix,
-    get_packages_with_prefixes,
 )
-
-from .errors import CommandError
-
-
-def packages() -> dict[str, str]:
-    """Return the prefix of each package by name."""
-    return dict(get_packages_with_prefixes())
+from ros2cli.errors import CommandError
 
 
 def prefix(package: str) -> Path:

@@ -1,33 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Qualities of service: chosen by the user, adapted to publishers, kept in bags."""
+"""Qualities of service: adapted to publishers, and kept in bags."""
 
 from __future__ import annotations
 
-import argparse
 import logging
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
-import yaml
 from rclpy.duration import Duration
-from rclpy.qos import (
-    DurabilityPolicy,
-    HistoryPolicy,
-    QoSProfile,
-    ReliabilityPolicy,
-    qos_profile_sensor_data,
-    qos_profile_system_default,
-)
-
-from .errors import CommandError
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 
 _log = logging.getLogger("ros2cli")
-_PROFILES = {
-    "sensor_data": qos_profile_sensor_data,
-    "system_default": qos_profile_system_default,
-    "default": QoSProfile(depth=10),
-}
 
 
 def adapted_to_publishers(topic: str, endpoints: Sequence[Any], depth: int) -> QoSProfile:
@@ -60,65 +43,6 @@ def _reliability(reliable: bool) -> ReliabilityPolicy:
 
 def _durability(latched: bool) -> DurabilityPolicy:
     return DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE
-
-
-def add_qos_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add ``--qos-*``."""
-    parser.add_argument("--qos-profile", choices=sorted(_PROFILES), help="a named profile")
-    parser.add_argument("--qos-depth", type=int, metavar="N", help="length of the queue")
-    parser.add_argument("--qos-history", choices=["keep_last", "keep_all", "system_default"])
-    parser.add_argument("--qos-reliability", choices=["reliable", "best_effort", "system_default"])
-    parser.add_argument(
-        "--qos-durability", choices=["transient_local", "volatile", "system_default"]
-    )
-
-
-def with_arguments(base: QoSProfile, args: argparse.Namespace) -> QoSProfile:
-    """Return a profile changed by what the user gave with ``--qos-*``."""
-    profile = _PROFILES[args.qos_profile] if args.qos_profile else base
-    chosen = {
-        "depth": args.qos_depth,
-        "history": args.qos_history,
-        "reliability": args.qos_reliability,
-        "durability": args.qos_durability,
-    }
-    return _changed(profile, {key: value for key, value in chosen.items() if value is not None})
-
-
-def _changed(profile: QoSProfile, values: Mapping[str, Any]) -> QoSProfile:
-    settings: dict[str, Any] = {
-        "history": profile.history,
-        "depth": profile.depth,
-        "reliability": profile.reliability,
-        "durability": profile.durability,
-    }
-    kinds = {
-        "history": HistoryPolicy,
-        "reliability": ReliabilityPolicy,
-        "durability": DurabilityPolicy,
-    }
-    for key, value in values.items():
-        settings[key] = int(value) if key == "depth" else kinds[key][str(value).upper()]
-    return QoSProfile(**settings)
-
-
-def read_overrides(path: str | None) -> dict[str, QoSProfile]:
-    """Return the profiles of a YAML file: topic to ``history, depth, reliability, durability``.
-
-    Raises:
-        CommandError: The file cannot be read or understood.
-    """
-    if path is None:
-        return {}
-    try:
-        entries = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
-        known = ("history", "depth", "reliability", "durability")
-        return {
-            topic: _changed(QoSProfile(depth=10), {k: v for k, v in entry.items() if k in known})
-            for topic, entry in entries.items()
-        }
-    except (OSError, yaml.YAMLError, AttributeError, KeyError, ValueError) as error:
-        raise CommandError(f"QoS overrides in {path} cannot be used: {error}") from error
 
 
 def from_recorded(topic: str, recorded: Sequence[Any]) -> QoSProfile:

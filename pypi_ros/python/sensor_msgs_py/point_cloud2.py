@@ -5,7 +5,6 @@ As upstream, a cloud of two dimensions is an array of shape (width, height).
 """
 
 import sys
-from collections import namedtuple
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -31,8 +30,6 @@ def read_points(
     cloud: PointCloud2,
     field_names: Iterable[str] | None = None,
     skip_nans: bool = False,
-    uvs: Iterable[int] | None = None,
-    reshape_organized_cloud: bool = False,
 ) -> np.ndarray:
     """Return the points as a structured array; it may share its memory with the message.
 
@@ -40,11 +37,9 @@ def read_points(
         cloud: the message; points and rows may be padded, bytes may be in either order.
         field_names: the fields wanted, all if None.
         skip_nans: leave out points with a NaN in a wanted field, unless the cloud is dense.
-        uvs: indices of the points wanted, counted after NaNs are left out; all if None.
-        reshape_organized_cloud: give a cloud of several rows the shape (width, height).
 
     Returns:
-        (N,) or (width, height), with one named field for each of the cloud's.
+        (N,), with one named field for each of the cloud's.
 
     Raises:
         AssertionError: not a cloud, or a wanted field is not in it.
@@ -64,10 +59,6 @@ def read_points(
             if points.dtype[name].kind == "f":
                 valid &= ~np.isnan(points[name])
         points = points[valid]
-    if uvs is not None:
-        points = points[uvs if isinstance(uvs, np.ndarray) else np.fromiter(uvs, int)]
-    if reshape_organized_cloud and cloud.height > 1:
-        points = points.reshape(cloud.width, cloud.height)
     return points
 
 
@@ -96,8 +87,6 @@ def read_points_numpy(
     cloud: PointCloud2,
     field_names: Iterable[str] | None = None,
     skip_nans: bool = False,
-    uvs: Iterable[int] | None = None,
-    reshape_organized_cloud: bool = False,
 ) -> np.ndarray:
     """Return fields of one and the same type as a plain array.
 
@@ -105,13 +94,13 @@ def read_points_numpy(
         cloud: as for `read_points`, and so are the other arguments.
 
     Returns:
-        (N, F) or (width, height, F) in the type of the fields.
+        (N, F) in the type of the fields.
 
     Raises:
         AssertionError: as for `read_points`, or the fields wanted are of several types.
     """
     names = None if field_names is None else list(field_names)
-    points = read_points(cloud, names, skip_nans, uvs, reshape_organized_cloud)
+    points = read_points(cloud, names, skip_nans)
     types = {points.dtype[name] for name in points.dtype.names or ()}
     _require(
         len(types) <= 1,
@@ -119,18 +108,6 @@ def read_points_numpy(
         f"The cloud's are {points.dtype}",
     )
     return structured_to_unstructured(points)
-
-
-def read_points_list(
-    cloud: PointCloud2,
-    field_names: Iterable[str] | None = None,
-    skip_nans: bool = False,
-    uvs: Iterable[int] | None = None,
-) -> list[Any]:
-    """Return the points as named tuples: convenient, and slow for many points."""
-    points = read_points(cloud, field_names, skip_nans, uvs)
-    point = namedtuple("Point", points.dtype.names or ())  # type: ignore[misc]
-    return [point._make(values) for values in points.tolist()]
 
 
 def dtype_from_fields(fields: Iterable[PointField], point_step: int | None = None) -> np.dtype:
@@ -168,7 +145,6 @@ def create_cloud(
     header: Header,
     fields: Sequence[PointField],
     points: np.ndarray | Iterable[Iterable[float]],
-    point_step: int | None = None,
 ) -> PointCloud2:
     """Return a cloud message.
 
@@ -177,12 +153,11 @@ def create_cloud(
         fields: the fields of a point, in the order of its values.
         points: (N, F) or (width, height, F) numbers, or a structured array (N,) or
             (width, height) of exactly the fields' types, or any iterable of points.
-        point_step: bytes from one point to the next; as small as possible if None.
 
     Raises:
         AssertionError: the points do not fit the fields.
     """
-    dtype = dtype_from_fields(fields, point_step)
+    dtype = dtype_from_fields(fields)
     if not isinstance(points, np.ndarray):
         structured = np.fromiter(map(tuple, points), dtype=dtype)
     elif points.dtype.names is None:
@@ -225,17 +200,6 @@ def _to_structured(points: np.ndarray, dtype: np.dtype) -> np.ndarray:
     for index, name in enumerate(names):
         structured[name] = points[..., index]
     return structured
-
-
-def create_cloud_xyz32(
-    header: Header, points: np.ndarray | Iterable[Iterable[float]]
-) -> PointCloud2:
-    """Return a cloud of x, y, z in float32, metres."""
-    fields = [
-        PointField(name=name, offset=4 * index, datatype=PointField.FLOAT32, count=1)
-        for index, name in enumerate("xyz")
-    ]
-    return create_cloud(header, fields, points)
 
 
 def _require(condition: bool, text: str) -> None:

@@ -8,7 +8,6 @@ from typing import Any
 
 from geometry_msgs.msg import TransformStamped
 from rclpy.logging import get_logger
-from rclpy.time import Time
 from tf2_py.exceptions import (
     ConnectivityException,
     ExtrapolationException,
@@ -43,9 +42,8 @@ class BufferCore:
     def __init__(self, cache_time: Any = None) -> None:
         self._cache_ns = _DEFAULT_CACHE_NS if cache_time is None else _nanoseconds(cache_time)
         self._lock = Lock()
-        self._frames: dict[str, None] = {}  # used as an ordered set
+        self._frames: set[str] = set()
         self._caches: dict[str, TimeCache | StaticCache] = {}
-        self._authorities: dict[str, str] = {}
 
     # Filling the tree ------------------------------------------------------------------------
 
@@ -88,11 +86,8 @@ class BufferCore:
             if cache is None or cache.is_static != is_static:
                 cache = StaticCache() if is_static else TimeCache(self._cache_ns)
                 self._caches[child] = cache
-            self._frames[child] = None
-            self._frames[parent] = None
+            self._frames |= {child, parent}
             accepted = cache.insert(sample)
-            if accepted:
-                self._authorities[child] = authority
         if not accepted:
             _LOGGER.warning(
                 f'TF_OLD_DATA ignoring data from the past for frame "{child}" at time '
@@ -162,76 +157,6 @@ class BufferCore:
         except TransformException as error:
             return False, str(error)
         return True, ""
-
-    def can_transform_full_core(
-        self,
-        target_frame: str,
-        target_time: Any,
-        source_frame: str,
-        source_time: Any,
-        fixed_frame: str,
-    ) -> tuple[bool, str]:
-        """Tell whether a look-up through a fixed frame would succeed, and if not, why."""
-        try:
-            self.lookup_transform_full_core(
-                target_frame, target_time, source_frame, source_time, fixed_frame
-            )
-        except TransformException as error:
-            return False, str(error)
-        return True, ""
-
-    def get_latest_common_time(self, target_frame: str, source_frame: str) -> Time:
-        """Return the newest time at which the transform between two frames is known.
-
-        Returns:
-            The time; zero if every link between them is static.
-        """
-        with self._lock:
-            self._require("target_frame", target_frame)
-            self._require("source_frame", source_frame)
-            return Time(nanoseconds=self._latest_common_ns(target_frame, source_frame))
-
-    # The tree in words -----------------------------------------------------------------------
-
-    def all_frames_as_yaml(self) -> str:
-        """Describe each frame's newest link as YAML; "[]" if there is none."""
-        with self._lock:
-            text = "".join(
-                self._frame_as_yaml(child, cache) for child, cache in self._caches.items()
-            )
-        return text or "[]"
-
-    def all_frames_as_string(self) -> str:
-        """Describe each frame's newest link in a sentence."""
-        with self._lock:
-            links = [(child, cache.newest()) for child, cache in self._caches.items()]
-        return "".join(
-            f"Frame {child} exists with parent {sample.parent}.\n"
-            for child, sample in links
-            if sample
-        )
-
-    def _frameExists(self, frame_id: str) -> bool:
-        return frame_id in self._frames
-
-    def _getFrameStrings(self) -> list[str]:
-        with self._lock:
-            return list(self._frames)
-
-    def _frame_as_yaml(self, child: str, cache: TimeCache | StaticCache) -> str:
-        newest, oldest = cache.newest(), cache.oldest()
-        if newest is None or oldest is None:
-            return ""
-        length_s = (newest.stamp_ns - oldest.stamp_ns) * 1e-9
-        return (
-            f"{child}: \n"
-            f"  parent: '{newest.parent}'\n"
-            f"  broadcaster: '{self._authorities.get(child, 'no recorded authority')}'\n"
-            f"  rate: {len(cache) / max(length_s, 1e-4):.3f}\n"
-            f"  most_recent_transform: {seconds(newest.stamp_ns)}\n"
-            f"  oldest_transform: {seconds(oldest.stamp_ns)}\n"
-            f"  buffer_length: {length_s:.3f}\n"
-        )
 
     # Walking the tree; the caller holds the lock ----------------------------------------------
 

@@ -36,9 +36,6 @@ class TimeCache:
         self._stamps: list[int] = []
         self._samples: list[Sample] = []
 
-    def __len__(self) -> int:
-        return len(self._samples)
-
     def clear(self) -> None:
         """Forget every sample."""
         self._stamps.clear()
@@ -70,10 +67,6 @@ class TimeCache:
     def newest(self) -> Sample | None:
         """Return the sample with the greatest stamp, None if there is none."""
         return self._samples[-1] if self._samples else None
-
-    def oldest(self) -> Sample | None:
-        """Return the sample with the smallest stamp, None if there is none."""
-        return self._samples[0] if self._samples else None
 
     def at(self, stamp_ns: int) -> Sample:
         """Return the pose at a time, interpolated between the two samples around it.
@@ -118,9 +111,6 @@ class StaticCache:
     def __init__(self) -> None:
         self._sample: Sample | None = None
 
-    def __len__(self) -> int:
-        return int(self._sample is not None)
-
     def clear(self) -> None:
         """Keep the pose: a static transform is sent once and holds at all times."""
 
@@ -132,8 +122,6 @@ class StaticCache:
     def newest(self) -> Sample | None:
         """Return the pose."""
         return self._sample
-
-    oldest = newest
 
     def at(self, stamp_ns: int) -> Sample:
         """Return the pose, which is the same at any time."""

@@ -8,12 +8,9 @@ from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.exceptions import InvalidHandle
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile
+from rclpy.qos import DurabilityPolicy, QoSProfile
 from tf2_msgs.msg import TFMessage
 from tf2_ros.buffer import Buffer
-
-DEFAULT_TF_TOPIC = "/tf"
-DEFAULT_STATIC_TF_TOPIC = "/tf_static"
 
 
 class TransformListener:
@@ -23,40 +20,20 @@ class TransformListener:
         buffer: the buffer to fill.
         node: the node that subscribes.
         spin_thread: spin the node in a thread of its own; not for a node that is spun elsewhere.
-        qos: profile or depth for moving frames; keep the last 100, reliable, volatile if None.
-        static_qos: profile or depth for static frames; the same, transient local, if None.
-        tf_topic: topic of the moving frames.
-        tf_static_topic: topic of the static frames.
     """
 
-    def __init__(
-        self,
-        buffer: Buffer,
-        node: Node,
-        *,
-        spin_thread: bool = False,
-        qos: QoSProfile | int | None = None,
-        static_qos: QoSProfile | int | None = None,
-        tf_topic: str = DEFAULT_TF_TOPIC,
-        tf_static_topic: str = DEFAULT_STATIC_TF_TOPIC,
-    ) -> None:
+    def __init__(self, buffer: Buffer, node: Node, *, spin_thread: bool = False) -> None:
         self.buffer = buffer
         self.node = node
-        if qos is None:
-            qos = QoSProfile(depth=100, history=HistoryPolicy.KEEP_LAST)
-        if static_qos is None:
-            static_qos = QoSProfile(
-                depth=100,
-                history=HistoryPolicy.KEEP_LAST,
-                durability=DurabilityPolicy.TRANSIENT_LOCAL,
-            )
+        qos = QoSProfile(depth=100)
+        static_qos = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         # Reentrant: transforms keep coming in while another callback of the node waits for them.
         self.group = ReentrantCallbackGroup()
         self.tf_sub = node.create_subscription(
-            TFMessage, tf_topic, self.callback, qos, callback_group=self.group
+            TFMessage, "/tf", self.callback, qos, callback_group=self.group
         )
         self.tf_static_sub = node.create_subscription(
-            TFMessage, tf_static_topic, self.static_callback, static_qos, callback_group=self.group
+            TFMessage, "/tf_static", self.static_callback, static_qos, callback_group=self.group
         )
         self._thread: Thread | None = None
         if spin_thread:

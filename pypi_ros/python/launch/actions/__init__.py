@@ -1,64 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
 """Actions."""
 
-from .._absent import names_the_upstream_package
-from .configurations import (
-    DeclareLaunchArgument,
-    ResetLaunchConfigurations,
-    SetLaunchConfiguration,
-    UnsetLaunchConfiguration,
-)
-from .environment import (
-    AppendEnvironmentVariable,
-    ResetEnvironment,
-    SetEnvironmentVariable,
-    UnsetEnvironmentVariable,
-)
-from .execute_process import ExecuteLocal, ExecuteProcess
-from .flow import (
-    EmitEvent,
-    LogInfo,
-    OpaqueCoroutine,
-    OpaqueFunction,
-    RegisterEventHandler,
-    Shutdown,
-    UnregisterEventHandler,
-)
-from .include_launch_description import IncludeLaunchDescription
-from .scopes import (
-    GroupAction,
-    PopEnvironment,
-    PopLaunchConfigurations,
-    PushEnvironment,
-    PushLaunchConfigurations,
-)
-from .timer_action import TimerAction
+from launch.actions.events import EmitEvent, RegisterEventHandler, Shutdown
+from launch.actions.execute_process import ExecuteProcess
+from launch.actions.group_action import GroupAction
+from launch.actions.include_launch_description import IncludeLaunchDescription
+from launch.actions.log_info import LogInfo
+from launch.actions.opaque_function import OpaqueFunction
+from launch.actions.settings import SetEnvironmentVariable, SetLaunchConfiguration
+from launch.declare_launch_argument import DeclareLaunchArgument
+from launch.not_offered import names_the_upstream_package
 
 __all__ = [
-    "AppendEnvironmentVariable",
     "DeclareLaunchArgument",
     "EmitEvent",
-    "ExecuteLocal",
     "ExecuteProcess",
     "GroupAction",
     "IncludeLaunchDescription",
     "LogInfo",
-    "OpaqueCoroutine",
     "OpaqueFunction",
-    "PopEnvironment",
-    "PopLaunchConfigurations",
-    "PushEnvironment",
-    "PushLaunchConfigurations",
     "RegisterEventHandler",
-    "ResetEnvironment",
-    "ResetLaunchConfigurations",
     "SetEnvironmentVariable",
     "SetLaunchConfiguration",
     "Shutdown",
-    "TimerAction",
-    "UnregisterEventHandler",
-    "UnsetEnvironmentVariable",
-    "UnsetLaunchConfiguration",
 ]
 
 __getattr__ = names_the_upstream_package(__name__, "launch")

@@ -3,19 +3,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import asyncio
+from typing import Any
 
-from launch import EventHandler, LaunchContext, SomeSubstitutionsType, logging
-from launch.actions import EmitEvent, OpaqueFunction, RegisterEventHandler
+from launch import (
+    EventHandler,
+    LaunchContext,
+    LaunchDescriptionEntity,
+    SomeSubstitutionsType,
+    logging,
+)
+from launch.actions import EmitEvent, RegisterEventHandler
 from launch.events import matches_action
-
-from ..events.lifecycle import ChangeState, StateTransition
-from .node import Node
-
-if TYPE_CHECKING:
-    from launch import LaunchDescriptionEntity
-
-_CONFIGURE, _ACTIVATE = 1, 3  # lifecycle_msgs/msg/Transition
+from launch_ros.actions.node import Node
+from launch_ros.event_handlers import OnStateTransition
+from launch_ros.events.lifecycle import ChangeState, StateTransition
+from launch_ros.ros_adapters import get_ros_node
+from lifecycle_msgs.msg import Transition, TransitionEvent
+from lifecycle_msgs.srv import ChangeState as ChangeStateService
 
 
 class LifecycleNode(Node):
@@ -46,26 +51,11 @@ class LifecycleNode(Node):
         self._client: Any = None
         self._subscription: Any = None
 
-    @property
-    def node_autostart(self) -> bool:
-        """Whether it is configured and activated once started."""
-        return self._autostart
-
-    @property
-    def is_lifecycle_node(self) -> bool:
-        """True: it has managed states."""
-        return True
-
     def execute(self, context: LaunchContext) -> Any:
         """Start the node, connect to its transitions, begin the automatic start."""
         super().execute(context)
         if context.is_shutdown:
             return None
-        from lifecycle_msgs.msg import TransitionEvent
-        from lifecycle_msgs.srv import ChangeState as ChangeStateService
-
-        from ..ros_adapters import get_ros_node
-
         loop = context.asyncio_loop
         assert loop is not None
 
@@ -83,14 +73,12 @@ class LifecycleNode(Node):
                 matcher=lambda event: (
                     isinstance(event, ChangeState) and event.lifecycle_node_matcher(self)
                 ),
-                entities=OpaqueFunction(function=self._on_change_state),
+                entities=self._on_change_state,
             )
         )
         return self._autostart_entities() if self._autostart else None
 
     def _autostart_entities(self) -> list[LaunchDescriptionEntity]:
-        from ..event_handlers import OnStateTransition
-
         def change(transition_id: int) -> EmitEvent:
             return EmitEvent(
                 event=ChangeState(
@@ -104,24 +92,20 @@ class LifecycleNode(Node):
                     target_lifecycle_node=self,
                     start_state="configuring",
                     goal_state="inactive",
-                    entities=[change(_ACTIVATE)],
+                    entities=[change(Transition.TRANSITION_ACTIVATE)],
                     handle_once=True,
                 )
             ),
-            change(_CONFIGURE),
+            change(Transition.TRANSITION_CONFIGURE),
         ]
 
-    def _on_change_state(self, context: LaunchContext) -> None:
-        task = context.asyncio_loop.create_task(  # type: ignore[union-attr]
-            self._change_state(context, context.locals.event.transition_id)
-        )
+    def _on_change_state(self, event: Any, context: LaunchContext) -> None:
+        assert context.asyncio_loop is not None
+        task = context.asyncio_loop.create_task(self._change_state(context, event.transition_id))
         context.add_completion_future(task)
 
     async def _change_state(self, context: LaunchContext, transition_id: int) -> None:
         """Call the service as soon as it is there; give up when the launch or node ends."""
-        import asyncio
-
-        from lifecycle_msgs.srv import ChangeState as ChangeStateService
 
         def over() -> bool:
             return context.is_shutdown or self._finished is None or self._finished.done()

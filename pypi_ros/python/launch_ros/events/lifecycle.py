@@ -4,12 +4,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from launch import Event
-
-if TYPE_CHECKING:
-    from ..actions import LifecycleNode
+from launch import Action, Event
 
 
 class ChangeState(Event):
@@ -20,7 +17,7 @@ class ChangeState(Event):
     def __init__(
         self,
         *,
-        lifecycle_node_matcher: Callable[[LifecycleNode], bool],
+        lifecycle_node_matcher: Callable[[Action], bool],
         transition_id: int,
     ) -> None:
         """Store whom it concerns and the id of lifecycle_msgs/msg/Transition."""
@@ -33,7 +30,7 @@ class StateTransition(Event):
 
     name = "launch_ros.events.lifecycle.StateTransition"
 
-    def __init__(self, *, action: LifecycleNode, msg: Any) -> None:
+    def __init__(self, *, action: Action, msg: Any) -> None:
         """Store the node's action and the lifecycle_msgs/msg/TransitionEvent."""
         self.action = action
         self.msg = msg

@@ -6,9 +6,8 @@ from __future__ import annotations
 import re
 
 from ament_index_python.packages import PackageNotFoundError
-
-from .. import packages
-from ..errors import CommandError
+from ros2cli import packages
+from ros2cli.errors import CommandError
 
 _FIELD = re.compile(r"^\s*([A-Za-z][\w/]*)")
 _PRIMITIVES = frozenset(

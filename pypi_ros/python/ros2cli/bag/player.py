@@ -11,10 +11,9 @@ from typing import Any
 from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
-
-from ..errors import CommandError
-from ..interfaces import find_interface
-from ..qos import from_recorded
+from ros2cli.errors import CommandError
+from ros2cli.interfaces import find_interface
+from ros2cli.qos import from_recorded
 
 _NAP_S = 0.05
 _LINGER_S = 0.3
@@ -51,32 +50,29 @@ class Player:
             self._clock_message = clock_type()
         self.published = 0
 
-    def add_topics(self, connections: Iterable[Any], overrides: dict[str, QoSProfile]) -> list[Any]:
+    def add_topics(self, connections: list[Any]) -> list[Any]:
         """Make the publishers.
 
         Args:
             connections: The bag's connections, as `rosbags` reads them.
-            overrides: QoS by topic name, instead of the recorded one.
 
         Returns:
             The connections that can be played; others are warned about.
         """
-        playable: list[Any] = []
         recorded: dict[tuple[str, str], list[Any]] = {}
         for connection in connections:
             key = (connection.topic, connection.msgtype)
             recorded.setdefault(key, []).extend(connection.ext.offered_qos_profiles)
-            playable.append(connection)
         for (topic, type_name), offers in recorded.items():
             try:
                 message_type = find_interface(type_name)
-                qos = overrides.get(topic) or from_recorded(topic, offers)
+                qos = from_recorded(topic, offers)
                 publisher = self._node.create_publisher(message_type, topic, qos)
             except CommandError as error:
                 self._node.get_logger().warning(f"Ignoring topic '{topic}': {error}")
                 continue
             self._publishers[(topic, type_name)] = publisher
-        return [c for c in playable if (c.topic, c.msgtype) in self._publishers]
+        return [c for c in connections if (c.topic, c.msgtype) in self._publishers]
 
     def play(self, messages: Iterable[tuple[Any, int, bytes]], start_ns: int) -> None:
         """Publish messages at their times until they end or the user stops it.

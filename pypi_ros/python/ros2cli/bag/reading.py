@@ -10,9 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ros2cli.errors import CommandError
 from rosbags.rosbag2 import Reader
-
-from ..errors import CommandError
 
 _MAX_BYTES = 64 * 2**20
 _MAX_MESSAGES = 2000

@@ -12,13 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from rclpy.node import Node
-from rclpy.qos import QoSProfile
+from ros2cli.bag.definitions import message_definition
+from ros2cli.errors import CommandError
+from ros2cli.interfaces import find_interface
+from ros2cli.qos import adapted_to_publishers, to_recorded
 from rosbags.rosbag2 import StoragePlugin, Writer
-
-from ..errors import CommandError
-from ..interfaces import find_interface
-from ..qos import adapted_to_publishers, to_recorded
-from .definitions import message_definition
 
 _DEPTH = 100
 
@@ -133,9 +131,6 @@ class Recorder:
         node: Node,
         bag: BagFile,
         wanted: Callable[[str], bool],
-        *,
-        overrides: dict[str, QoSProfile],
-        use_sim_time: bool,
     ) -> None:
         """Make a recorder without topics.
 
@@ -143,14 +138,10 @@ class Recorder:
             node: The node that subscribes.
             bag: Where the messages go.
             wanted: Whether a topic is to be recorded.
-            overrides: QoS by topic name, instead of the adapted one.
-            use_sim_time: Whether stamps are those of the node's clock, not of the arrival.
         """
         self._node = node
         self._bag = bag
         self._wanted = wanted
-        self._overrides = overrides
-        self._use_sim_time = use_sim_time
         self._known: set[str] = set()
         self._subscriptions: list[Any] = []
 
@@ -172,19 +163,14 @@ class Recorder:
 
     def _subscribe(self, topic: str, type_name: str, endpoints: list[Any]) -> None:
         message_type = find_interface(type_name)
-        qos = self._overrides.get(topic) or adapted_to_publishers(topic, endpoints, _DEPTH)
+        qos = adapted_to_publishers(topic, endpoints, _DEPTH)
         digest = f"RIHS01_{bytes(endpoints[0].topic_type_hash.value).hex()}"
         write = self._bag.add_topic(topic, type_name, digest, to_recorded(endpoints))
-        now = self._node.get_clock().now
 
         def on_message(data: bytes, info: dict[str, Any]) -> None:
             write(info["received_timestamp"] or time.time_ns(), data)
 
-        def on_message_in_sim_time(data: bytes) -> None:
-            write(now().nanoseconds, data)
-
-        callback: Any = on_message_in_sim_time if self._use_sim_time else on_message
         self._subscriptions.append(
-            self._node.create_subscription(message_type, topic, callback, qos, raw=True)
+            self._node.create_subscription(message_type, topic, on_message, qos, raw=True)
         )
         self._node.get_logger().info(f"Subscribed to topic '{topic}'")

@@ -7,23 +7,19 @@ import argparse
 import datetime
 from typing import Any
 
+from ros2cli.bag.reading import open_bag
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.add_argument("bag_path", help="the bag: a directory, or a .mcap or .db3 file")
     parser.add_argument("-s", "--storage", help=argparse.SUPPRESS)
-    parser.add_argument("-t", "--topic-name", action="store_true", help="only names of topics")
 
 
 def main(args: argparse.Namespace) -> int:
     """Describe the bag."""
-    from ..bag.reading import open_bag
-
     with open_bag(args.bag_path) as reader:
-        if args.topic_name:
-            print("\n".join(sorted(reader.topics)))
-        else:
-            print(describe(reader))
+        print(describe(reader))
     return 0
 
 

@@ -4,9 +4,12 @@
 from __future__ import annotations
 
 import argparse
-import re
 import sys
-from typing import Any
+
+from ros2cli.bag.player import Pace, Player
+from ros2cli.bag.reading import ReadAhead, open_bag
+from ros2cli.errors import CommandError
+from ros2cli.graph import cli_node
 
 # Time for finding the readers; see `graph.DISCOVERY_S`.
 _DISCOVERY_S = 3.0
@@ -19,8 +22,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("-s", "--storage", help=argparse.SUPPRESS)  # the storage is known by the bag itself
     add("-r", "--rate", type=positive, default=1.0, help="speed (default: %(default)s)")
     add("--topics", nargs="+", default=[], metavar="TOPIC", help="only these topics")
-    add("--exclude-topics", nargs="+", default=[], metavar="TOPIC", help="not these topics")
-    add("-x", "--exclude-regex", metavar="REGEX", help="not the topics that match")
     add("-m", "--remap", nargs="+", default=[], metavar="OLD:=NEW", help="rename topics")
     add("-l", "--loop", action="store_true", help="begin again at the end")
     add("-d", "--delay", type=not_negative, default=_DISCOVERY_S, metavar="SECONDS",
@@ -31,7 +32,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="end after so much bag time (default: play all)")  # fmt: skip
     add("--clock", type=positive, nargs="?", const=40.0, default=0.0, metavar="HZ",
         help="publish /clock (default rate: %(const)s Hz)")  # fmt: skip
-    add("--qos-profile-overrides-path", metavar="YAML", help="QoS by topic name")
     add("--wait-for-all-acked", type=not_negative, default=1000.0, metavar="MILLISECONDS",
         help="wait so long at the end for reliable readers (default: %(default)s)")  # fmt: skip
     add("--disable-keyboard-controls", action="store_true", help=argparse.SUPPRESS)
@@ -55,16 +55,9 @@ def not_negative(text: str) -> float:
 
 def main(args: argparse.Namespace) -> int:
     """Play the bag."""
-    from ..bag.player import Pace, Player
-    from ..bag.reading import ReadAhead, open_bag
-    from ..errors import CommandError
-    from ..graph import cli_node
-    from ..qos import read_overrides
-
     ros_args = [arg for rule in args.remap for arg in ("-r", rule)]
-    overrides = read_overrides(args.qos_profile_overrides_path)
     with open_bag(args.bag_path) as reader:
-        connections = [c for c in reader.connections if wanted(c.topic, args)]
+        connections = [c for c in reader.connections if not args.topics or c.topic in args.topics]
         if not connections:
             names = ", ".join(sorted(reader.topics)) or "none"
             raise CommandError(f"no topic to play; the bag holds: {names}")
@@ -74,7 +67,7 @@ def main(args: argparse.Namespace) -> int:
             stop_ns = min(stop_ns, start_ns + round(args.playback_duration * 1e9))
         with cli_node("rosbag2_player", ["--ros-args", *ros_args] if ros_args else []) as cli:
             player = Player(cli.node, Pace(args.rate, args.clock), cli.stop.__bool__)
-            connections = player.add_topics(connections, overrides)
+            connections = player.add_topics(connections)
             if not connections:
                 raise CommandError("no topic of the bag can be played")
             cli.stop.sleep(args.delay)
@@ -89,12 +82,3 @@ def main(args: argparse.Namespace) -> int:
             player.finish(0.0 if cli.stop else args.wait_for_all_acked * 1e-3)
     sys.stderr.write(f"published {player.published} messages\n")
     return 0
-
-
-def wanted(topic: str, args: Any) -> bool:
-    """Return whether the user wants a topic played."""
-    if args.topics and topic not in args.topics:
-        return False
-    if topic in args.exclude_topics:
-        return False
-    return not (args.exclude_regex and re.search(args.exclude_regex, topic))

@@ -5,64 +5,30 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from pathlib import Path
 
-from launch import LaunchDescription, LaunchIntrospector, LaunchService
+from launch import LaunchDescription, LaunchService
 from launch.actions import IncludeLaunchDescription
-from launch.launch_description_sources import (
-    AnyLaunchDescriptionSource,
-    get_launch_description_from_any_launch_file,
-)
-
-from .. import packages
-from ..errors import CommandError
+from launch.launch_description_sources import get_launch_description_from_python_launch_file
+from launch.utilities import describe_substitutions
+from ros2cli import packages
+from ros2cli.errors import CommandError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
-    parser.add_argument(
-        "-n",
-        "--noninteractive",
-        action="store_true",
-        default=not sys.stdin.isatty(),
-        help="no terminal is attached",
-    )
-    parser.add_argument("-d", "--debug", action="store_true", help="log debug messages")
-    instead = parser.add_mutually_exclusive_group()
-    instead.add_argument(
-        "-p",
-        "--print",
-        "--print-description",
-        action="store_true",
-        dest="print_description",
-        help="show the launch description and launch nothing",
-    )
-    instead.add_argument(
-        "-s",
-        "--show-args",
-        "--show-arguments",
-        action="store_true",
-        dest="show_args",
-        help="show the arguments of the launch file and launch nothing",
-    )
-    parser.add_argument(
-        "-a",
-        "--show-all-subprocesses-output",
-        action="store_true",
-        help="show all output of the processes, whatever the launch file says",
-    )
-    parser.add_argument("--launch-prefix", help="command put before all executables")
-    parser.add_argument(
-        "--launch-prefix-filter", help="regular expression: only before executables that match"
-    )
-    parser.add_argument("package_name", help="package with the launch file, or path of the file")
-    parser.add_argument("launch_file_name", nargs="?", help="name of the file in the package")
-    parser.add_argument("launch_arguments", nargs="*", help="<name>:=<value>; the last one wins")
+    add = parser.add_argument
+    add("-n", "--noninteractive", action="store_true", help=argparse.SUPPRESS)
+    add("-d", "--debug", action="store_true", help="log debug messages")
+    add("-s", "--show-args", "--show-arguments", action="store_true", dest="show_args",
+        help="show the arguments of the launch file and launch nothing")  # fmt: skip
+    add("package_name", help="package with the launch file, or path of the file")
+    add("launch_file_name", nargs="?", help="name of the file in the package")
+    add("launch_arguments", nargs="*", help="<name>:=<value>; the last one wins")
 
 
 def main(args: argparse.Namespace) -> int:
-    """Run the launch file, or show what it holds."""
+    """Run the launch file, or show its arguments."""
     rest = list(args.launch_arguments)
     if os.path.isfile(args.package_name):
         path = args.package_name
@@ -74,33 +40,12 @@ def main(args: argparse.Namespace) -> int:
         )
     else:
         path = str(find_launch_file(args.package_name, args.launch_file_name))
-    if args.launch_prefix_filter and not args.launch_prefix:
-        raise CommandError("--launch-prefix-filter needs --launch-prefix")
-    if args.show_all_subprocesses_output:
-        os.environ["OVERRIDE_LAUNCH_PROCESS_OUTPUT"] = "both"
-    if args.show_args or args.print_description:
-        description = get_launch_description_from_any_launch_file(path)
-        print(
-            format_arguments(description)
-            if args.show_args
-            else LaunchIntrospector().format_launch_description(description)
-        )
+    if args.show_args:
+        print(format_arguments(get_launch_description_from_python_launch_file(path)))
         return 0
-    values = parse_arguments(rest)
-    if args.launch_prefix:
-        values["launch-prefix"] = args.launch_prefix
-    if args.launch_prefix_filter:
-        values["launch-prefix-filter"] = args.launch_prefix_filter
-    service = LaunchService(argv=rest, noninteractive=args.noninteractive, debug=args.debug)
-    service.include_launch_description(
-        LaunchDescription(
-            [
-                IncludeLaunchDescription(
-                    AnyLaunchDescriptionSource(path), launch_arguments=values.items()
-                )
-            ]
-        )
-    )
+    included = IncludeLaunchDescription(path, launch_arguments=parse_arguments(rest).items())
+    service = LaunchService(debug=args.debug)
+    service.include_launch_description(LaunchDescription([included]))
     return service.run()
 
 
@@ -111,9 +56,7 @@ def find_launch_file(package: str, name: str) -> Path:
         CommandError: There is no such package or file, or several files have the name.
     """
     share = packages.share(package)
-    found = sorted(
-        Path(root) / name for root, _, files in os.walk(share, followlinks=False) if name in files
-    )
+    found = sorted(Path(root) / name for root, _, files in os.walk(share) if name in files)
     if not found:
         raise CommandError(
             f"file '{name}' was not found in the share directory of package '{package}' ({share})"
@@ -148,13 +91,9 @@ def format_arguments(description: LaunchDescription) -> str:
     lines = ["Arguments (pass arguments as '<name>:=<value>'):"]
     arguments = description.get_launch_arguments()
     for argument in arguments:
-        mark = "*" if argument._conditionally_included else ""
-        lines += ["", f"    '{argument.name}':{mark}", f"        {argument.description}"]
+        lines += ["", f"    '{argument.name}':", f"        {argument.description}"]
         if argument.default_value is not None:
-            default = " + ".join(part.describe() for part in argument.default_value)
-            lines.append(f"        (default: {default})")
+            lines.append(f"        (default: {describe_substitutions(argument.default_value)})")
     if not arguments:
         lines += ["", "  No arguments."]
-    if any(argument._conditionally_included for argument in arguments):
-        lines += ["", "* argument(s) which are only used if specific conditions occur"]
     return "\n".join(lines)

@@ -5,15 +5,13 @@ from __future__ import annotations
 
 import argparse
 import os
-import shlex
 
-from .. import packages
-from ..errors import CommandError
+from ros2cli import packages
+from ros2cli.errors import CommandError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
-    parser.add_argument("--prefix", help="command put before the executable, e.g. 'gdb --args'")
     parser.add_argument("package_name")
     parser.add_argument("executable_name")
     parser.add_argument("argv", nargs=argparse.REMAINDER, help="arguments of the executable")
@@ -31,5 +29,4 @@ def main(args: argparse.Namespace) -> int:
         )
     if len(paths) > 1:
         raise CommandError(f"Multiple executables found: {', '.join(map(str, paths))}")
-    cmd = [*shlex.split(args.prefix or ""), str(paths[0]), *args.argv]
-    os.execvp(cmd[0], cmd)
+    os.execv(paths[0], [str(paths[0]), *args.argv])

@@ -12,15 +12,15 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
-from ..graph import CliNode, absolute, add_discovery_argument, cli_node
-from ..interfaces import find_interface
-from ..qos import adapted_to_publishers
+from ros2cli.graph import CliNode, absolute, add_discovery_argument, cli_node
+from ros2cli.interfaces import find_interface
+from ros2cli.qos import adapted_to_publishers
 
 _REPORT_S = 1.0
 _WARN_S = 2.0
 
 
-def add_arguments(parser: argparse.ArgumentParser, verb: str) -> None:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.add_argument("topic_name")
     parser.add_argument(

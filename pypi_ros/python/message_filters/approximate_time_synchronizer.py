@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sets of messages, one of each input, that belong to one time.
+"""Sets of messages, one of each input, that belong to about one time.
 
 Callbacks run without the lock: a slow one does not stop the inputs, and one that raises leaves
 the synchronizer in order.
@@ -10,39 +10,40 @@ from threading import Lock
 from typing import Any
 
 from message_filters.simple_filter import SimpleFilter
-from message_filters.stamps import now_ns, stamp_ns
 from rclpy.duration import Duration
+from rclpy.logging import get_logger
 
 Queue = dict[int, Any]
-"""The waiting messages of an input by stamp, in the order of arrival."""
+"""The waiting messages of an input by stamp in nanoseconds, in the order of arrival."""
+
+_LOGGER = get_logger("message_filters")
 
 
-class TimeSynchronizer(SimpleFilter):
-    """Passes on sets of messages with exactly the same stamp, as msg1, ..., msgN.
+class ApproximateTimeSynchronizer(SimpleFilter):
+    """Passes on sets of messages whose stamps are less than `slop` apart, as msg1, ..., msgN.
+
+    A set is passed on as soon as it is complete. Of several sets that a new message completes
+    it is the one whose stamps are nearest to the new message's. Messages without a header are
+    left out.
 
     Args:
         fs: the filters to listen to.
         queue_size: how many messages of each input may wait for their partners.
+        slop: seconds that the stamps of a set may be apart.
     """
 
-    def __init__(self, fs: Sequence[SimpleFilter], queue_size: int) -> None:
+    def __init__(self, fs: Sequence[SimpleFilter], queue_size: int, slop: float) -> None:
         super().__init__()
         self.queue_size = queue_size
+        self.slop = Duration(seconds=slop)
         self.lock = Lock()
-        self.queues: list[Queue] = []
-        self.connectInput(fs)
-
-    def connectInput(self, fs: Sequence[SimpleFilter]) -> None:
-        """Listen to filters; whatever was waiting is dropped."""
-        self.queues = [{} for _ in fs]
-        self.input_connections = [
+        self.queues: list[Queue] = [{} for _ in fs]
+        for index, (f, queue) in enumerate(zip(fs, self.queues, strict=True)):
             f.registerCallback(self.add, queue, index)
-            for index, (f, queue) in enumerate(zip(fs, self.queues, strict=True))
-        ]
 
     def add(self, msg: Any, my_queue: Queue, my_queue_index: int | None = None) -> None:
         """Take in a message of one input."""
-        stamp = self._stamp(msg)
+        stamp = _stamp_ns(msg)
         if stamp is None:
             return
         with self.lock:
@@ -53,46 +54,8 @@ class TimeSynchronizer(SimpleFilter):
             msgs = [queue.pop(t) for queue, t in zip(self.queues, stamps, strict=True)]
         self.signalMessage(*msgs)
 
-    def _stamp(self, msg: Any) -> int | None:
-        return stamp_ns(msg, allow_headerless=False)
-
     def _match(self, stamp: int, my_queue: Queue) -> list[int] | None:
         """Return the stamps of a complete set with the newest message, None if there is none."""
-        return [stamp] * len(self.queues) if all(stamp in q for q in self.queues) else None
-
-
-class ApproximateTimeSynchronizer(TimeSynchronizer):
-    """Passes on sets of messages whose stamps are less than `slop` apart.
-
-    A set is passed on as soon as it is complete. Of several sets that a new message completes
-    it is the one whose stamps are nearest to the new message's.
-
-    Args:
-        fs: the filters to listen to.
-        queue_size: how many messages of each input may wait for their partners.
-        slop: seconds that the stamps of a set may be apart.
-        allow_headerless: take messages without a header at the time of their arrival.
-        sync_arrival_time: take all messages at the time of their arrival.
-    """
-
-    def __init__(
-        self,
-        fs: Sequence[SimpleFilter],
-        queue_size: int,
-        slop: float,
-        *,
-        allow_headerless: bool = False,
-        sync_arrival_time: bool = False,
-    ) -> None:
-        self.slop = Duration(seconds=slop)
-        self.allow_headerless = allow_headerless
-        self.sync_arrival_time = sync_arrival_time
-        super().__init__(fs, queue_size)
-
-    def _stamp(self, msg: Any) -> int | None:
-        return now_ns() if self.sync_arrival_time else stamp_ns(msg, self.allow_headerless)
-
-    def _match(self, stamp: int, my_queue: Queue) -> list[int] | None:
         slop = self.slop.nanoseconds
         near = [
             [stamp] if queue is my_queue else [t for t in queue if abs(t - stamp) < slop]
@@ -112,6 +75,18 @@ class ApproximateTimeSynchronizer(TimeSynchronizer):
             if best is None or distance < best_distance:
                 best, best_distance = chosen, distance
         return best
+
+
+def _stamp_ns(msg: Any) -> int | None:
+    """Return the stamp in a message's header; None, with a warning, if there is no header."""
+    stamp = getattr(getattr(msg, "header", None), "stamp", None)
+    if stamp is None:
+        _LOGGER.warning(
+            f"A message of type {type(msg).__name__} has no header.stamp and was left out",
+            throttle_duration_sec=5.0,
+        )
+        return None
+    return int(stamp.sec) * 10**9 + int(stamp.nanosec)
 
 
 def _enqueue(queue: Queue, stamp: int, msg: Any, size: int) -> None:

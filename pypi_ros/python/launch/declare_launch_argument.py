@@ -1,18 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Actions that declare and set launch configurations."""
+"""Arguments of launch files."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
-from ..action import Action
-from ..some_substitutions_type import SomeSubstitutionsType
-from ..substitution import Substitution
-from ..utilities import normalize_to_list_of_substitutions, perform_substitutions
-
-if TYPE_CHECKING:
-    from ..launch_context import LaunchContext
+from launch.action import Action
+from launch.launch_context import LaunchContext
+from launch.substitution import SomeSubstitutionsType, Substitution
+from launch.utilities import normalize_to_list_of_substitutions, perform_substitutions
 
 
 class DeclareLaunchArgument(Action):
@@ -56,8 +53,9 @@ class DeclareLaunchArgument(Action):
             None if default_value is None else normalize_to_list_of_substitutions(default_value)
         )
         self._choices = None if choices is None else list(choices)
-        self._description = _describe(description, self._choices)
-        self._conditionally_included = False
+        self._description = description or "no description given"
+        if self._choices is not None:
+            self._description += f" Valid choices are: {self._choices}"
 
     @property
     def name(self) -> str:
@@ -98,75 +96,3 @@ class DeclareLaunchArgument(Action):
                 f"launch argument '{self._name}' is '{values[self._name]}'; valid options are: "
                 f"{self._choices}"
             )
-
-
-def _describe(description: str | None, choices: list[str] | None) -> str:
-    if choices is None:
-        return "no description given" if description is None else description
-    if description is None:
-        return f"One of: {choices}"
-    return f"{description.removesuffix('.')}. Valid choices are: {choices}"
-
-
-class SetLaunchConfiguration(Action):
-    """Sets a launch configuration."""
-
-    def __init__(
-        self, name: SomeSubstitutionsType, value: SomeSubstitutionsType, **kwargs: Any
-    ) -> None:
-        """Store the name and the value."""
-        super().__init__(**kwargs)
-        self._name = normalize_to_list_of_substitutions(name)
-        self._value = normalize_to_list_of_substitutions(value)
-
-    @property
-    def name(self) -> list[Substitution]:
-        """The name."""
-        return self._name
-
-    @property
-    def value(self) -> list[Substitution]:
-        """The value."""
-        return self._value
-
-    def execute(self, context: LaunchContext) -> None:
-        """Set it."""
-        name = perform_substitutions(context, self._name)
-        context.launch_configurations[name] = perform_substitutions(context, self._value)
-
-
-class UnsetLaunchConfiguration(Action):
-    """Removes a launch configuration; nothing happens if there is none."""
-
-    def __init__(self, name: SomeSubstitutionsType, **kwargs: Any) -> None:
-        """Store the name."""
-        super().__init__(**kwargs)
-        self._name = normalize_to_list_of_substitutions(name)
-
-    def execute(self, context: LaunchContext) -> None:
-        """Remove it."""
-        context.launch_configurations.pop(perform_substitutions(context, self._name), None)
-
-
-class ResetLaunchConfigurations(Action):
-    """Removes all launch configurations but the given ones."""
-
-    def __init__(
-        self,
-        launch_configurations: Mapping[SomeSubstitutionsType, SomeSubstitutionsType] | None = None,
-        **kwargs: Any,
-    ) -> None:
-        """Store those that are evaluated before and set again afterwards."""
-        super().__init__(**kwargs)
-        self._kept = dict(launch_configurations or {})
-
-    def execute(self, context: LaunchContext) -> None:
-        """Remove all, set the given ones."""
-        kept = {
-            perform_substitutions(
-                context, normalize_to_list_of_substitutions(name)
-            ): perform_substitutions(context, normalize_to_list_of_substitutions(value))
-            for name, value in self._kept.items()
-        }
-        context.launch_configurations.clear()
-        context.launch_configurations.update(kept)

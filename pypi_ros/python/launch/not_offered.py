@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Clear errors for the parts of the upstream API that this package does not offer."""
+"""Clear errors for the parts of upstream's packages that are not offered here."""
 
 from __future__ import annotations
 
