@@ -8,7 +8,7 @@ from typing import Any
 from launch import logging
 from launch.action import Action
 from launch.launch_context import LaunchContext
-from launch.substitution import SomeSubstitutionsType
+from launch.substitution import SomeSubstitutionsType, Substitution
 from launch.utilities import normalize_to_list_of_substitutions, perform_substitutions
 
 
@@ -19,6 +19,11 @@ class LogInfo(Action):
         """Store the message."""
         super().__init__(**kwargs)
         self._msg = normalize_to_list_of_substitutions(msg)
+
+    @property
+    def msg(self) -> list[Substitution]:
+        """The message."""
+        return self._msg
 
     def execute(self, context: LaunchContext) -> None:
         """Log it."""
