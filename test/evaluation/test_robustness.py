@@ -10,7 +10,7 @@ import pytest
 
 from xd_rcdepth_ros.cli.main import main
 from xd_rcdepth_ros.errors import ConfigurationError, RecordingError
-from xd_rcdepth_ros.evaluation import faults, weather
+from xd_rcdepth_ros.evaluation import faults
 from xd_rcdepth_ros.evaluation.faults import FAULTS, Situation, choose_faults, ego_velocity
 from xd_rcdepth_ros.evaluation.robustness import draw_faults, markdown_table, run_faults
 from xd_rcdepth_ros.geometry import RadarPoints
@@ -91,36 +91,6 @@ def test_delay_needs_a_speed(make_frame, situation):
     frame = make_frame(0)
     late = faults.delay_radar(frame, 200, stated)
     np.testing.assert_allclose(seen(late) - seen(frame), [[0, 0, 2.0]] * 12, atol=1e-5)
-
-
-def test_fog_at_the_visibility_leaves_five_percent_of_the_contrast():
-    image = np.zeros((40, 40, 3), np.uint8)
-    image[:, 20:] = 200
-    clear = weather.add_fog(image, np.full((40, 40), 1e-6), 100.0)
-    np.testing.assert_allclose(clear, image, atol=1)
-    thick = weather.add_fog(image, np.full((40, 40), 100.0), 100.0).astype(int)
-    assert abs((thick[0, 30, 0] - thick[0, 5, 0]) - 0.05 * 200) <= 1
-    unknown = weather.add_fog(image, np.full((40, 40), np.nan), 50.0).astype(int)
-    assert np.ptp(unknown) <= 1  # nothing is seen through 200 m of such fog
-
-
-def test_rain_by_its_attenuation():
-    image = np.zeros((50, 50, 3), np.uint8)
-    image[:, 25:] = 200
-    depth = np.full((50, 50), 100.0)
-    weak = weather.add_rain(image, depth, 1e-3, np.random.default_rng(0)).astype(int)
-    strong = weather.add_rain(image, depth, 50.0, np.random.default_rng(0)).astype(int)
-    assert np.ptp(weak) > 198
-    # 1.076 * 50^0.67 = 14.8 dB/km: 1.48 dB over 100 m leave a share of 0.711 of the light.
-    assert np.median(strong[:, 40:]) - np.median(strong[:, :10]) == pytest.approx(142, abs=15)
-
-
-def test_night_takes_light_and_adds_noise():
-    image = np.full((64, 64, 3), 128, np.uint8)
-    dark = weather.make_night(image, 4, np.random.default_rng(0))
-    # 4 stops less, 2 made good: 128 * (1/4)^(1/2.2) = 68.
-    assert dark.mean() == pytest.approx(68, abs=3)
-    assert dark.std() > weather.make_night(image, 0, np.random.default_rng(0)).std()
 
 
 def test_weather_leaves_radar_and_truth_alone(make_frame, situation):

@@ -160,6 +160,26 @@ def test_zoom_varies_the_depth_and_stays_within_its_limits():
     assert min(depths) < 18 and max(depths) > 22
 
 
+def test_weather_veils_the_image_and_leaves_depth_and_radar_alone():
+    frame = marked_frame(40, 20)
+    frame = replace(
+        frame, image=np.random.default_rng(0).integers(0, 255, frame.image.shape, np.uint8)
+    )
+    config = replace(PLAIN, weather=1.0)
+    clear = augment(frame, (64, 96), PLAIN, np.random.default_rng(3))
+    contrasts, seen = [], set()
+    for seed in range(12):
+        wet = augment(frame, (64, 96), config, np.random.default_rng(seed))
+        again = augment(frame, (64, 96), config, np.random.default_rng(seed))
+        np.testing.assert_array_equal(wet.image, again.image)
+        np.testing.assert_array_equal(wet.depth_m, clear.depth_m)
+        np.testing.assert_array_equal(wet.radar_raster().channels, clear.radar_raster().channels)
+        assert not wet.image[:10].any()  # what is padded stays black
+        contrasts.append(wet.image[20:].std())
+        seen.add(wet.image.tobytes())
+    assert len(seen) == 12 and max(contrasts) < clear.image[20:].std()
+
+
 def test_an_imaging_radar_can_be_made_sparse():
     frame = marked_frame(40, 20)
     places = np.random.default_rng(0).uniform((10, -4, -2), (40, 4, 2), (800, 3))

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xd_rcdepth_ros.errors import ConfigurationError
-from xd_rcdepth_ros.evaluation.weather import add_fog, add_rain, make_night
 from xd_rcdepth_ros.geometry import RadarPoints, RigidTransform, SensorFrame
+from xd_rcdepth_ros.geometry.weather import add_fog, add_rain, make_night
 
 
 @dataclass(frozen=True)

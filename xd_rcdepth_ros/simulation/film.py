@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from xd_rcdepth_ros.geometry.weather import draw_streaks
 from xd_rcdepth_ros.simulation.weather import Conditions
 
 Array = NDArray[np.float32]
@@ -76,14 +77,8 @@ def _glow(light: Array, strength: float) -> Array:
 
 def _draw_rain(light: Array, rng: np.random.Generator, conditions: Conditions) -> None:
     h, w = light.shape[:2]
-    layer = np.zeros((h, w), np.float32)
     count = int(700 * h * w / (352 * 704))
-    x, y = rng.uniform(0, w, count), rng.uniform(-20, h, count)
-    size = rng.gamma(2.0, 5.0, count)
-    for a, b, long in zip(x, y, size, strict=True):
-        lean = (a - w / 2) * 0.0007 * long
-        cv2.line(layer, (int(a), int(b)), (int(a + lean), int(b + long)), 1.0, 1, cv2.LINE_AA)
-    layer = cv2.GaussianBlur(layer, (3, 3), 0.6)[..., None] * 0.28
+    layer = draw_streaks(h, w, count, rng)[..., None] * np.float32(0.28)
     drop = conditions.horizon * np.float32(
         conditions.exposure * (1.0 if not conditions.night else 3)
     )

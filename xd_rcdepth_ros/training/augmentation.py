@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from xd_rcdepth_ros.errors import ConfigurationError
 from xd_rcdepth_ros.geometry import SensorFrame
+from xd_rcdepth_ros.geometry.weather import add_drops, add_fog, add_rain, complete_depth
 from xd_rcdepth_ros.supervision.lidar_radar import sparsify
 
 
@@ -31,6 +32,7 @@ class AugmentationConfig:
         gain: Greatest relative change of each colour's gain.
         gamma: Greatest relative change of gamma.
         dark: Probability of a dark, noisy image.
+        weather: Probability of fog (visibility 40 to 400 m) or rain (2 to 50 mm/h) on the image.
         sparsify: Probability that an imaging radar's sweep becomes one of a sparse radar.
         thin: Probability that radar loses most of its returns.
         no_radar: Probability that radar loses all of them.
@@ -44,13 +46,14 @@ class AugmentationConfig:
     gain: float = 0.2
     gamma: float = 0.3
     dark: float = 0.0
+    weather: float = 0.0
     sparsify: float = 0.0
     thin: float = 0.0
     no_radar: float = 0.0
     join: float = 0.0
 
     def __post_init__(self) -> None:
-        for key in ("flip", "dark", "sparsify", "thin", "no_radar", "join"):
+        for key in ("flip", "dark", "weather", "sparsify", "thin", "no_radar", "join"):
             if not 0 <= getattr(self, key) <= 1:
                 raise ConfigurationError(
                     f"augmentation.{key} is {getattr(self, key)}; expected a probability, 0 to 1."
@@ -88,6 +91,8 @@ def augment(
     if config.sparsify and rng.random() < config.sparsify:
         frame = replace(frame, radar=tuple(sparsify(sweep, rng) for sweep in frame.radar))
     frame = thin_radar(frame, config, rng)
+    if config.weather and rng.random() < config.weather:
+        frame = replace(frame, image=add_weather(frame, rng))
     frame = lay_on_grid(frame, size, config.shift_px, rng)
     return replace(frame, image=vary_colour(frame.image, config, rng))
 
@@ -125,6 +130,15 @@ def thin_radar(
         for sweep in frame.radar
     )
     return replace(frame, radar=sweeps)
+
+
+def add_weather(frame: SensorFrame, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Return a frame's image in fog, or in rain and behind drops."""
+    depth = complete_depth(frame)
+    if rng.random() < 0.5:
+        return add_fog(frame.image, depth, float(np.exp(rng.uniform(np.log(40), np.log(400)))))
+    image = add_rain(frame.image, depth, float(np.exp(rng.uniform(np.log(2), np.log(50)))), rng)
+    return add_drops(image, int(rng.integers(0, 13)), rng)
 
 
 def vary_colour(
