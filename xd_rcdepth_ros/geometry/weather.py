@@ -119,7 +119,9 @@ def complete_depth(frame: SensorFrame) -> NDArray[np.float32]:
         known = np.isfinite(frame.depth_m) & (frame.depth_m > 0)
         near = np.where(known, frame.depth_m, 0).astype(np.float32)
         size = (max(width // _SHRINK, 1), max(height // _SHRINK, 1))
-        coarse = np.asarray(cv2.resize(depth, size, interpolation=cv2.INTER_AREA), np.float32)
+        coarse: NDArray[np.floating] = np.asarray(
+            cv2.resize(depth, size, interpolation=cv2.INTER_AREA), np.float32
+        )
         total = cv2.resize(near, size, interpolation=cv2.INTER_AREA)
         cover = cv2.resize(known.astype(np.float32), size, interpolation=cv2.INTER_AREA)
         for sigma in (6.0, 1.5):  # from afar first, then from nearby
