@@ -181,6 +181,18 @@ def test_interrupted_it_leaves_nothing_half_written(
         wait_until_ready(recorder)
         publish(1, True)
         assert [path.name for path in tmp_path.iterdir()] == [".outputs.partial"]
-        recorder.send_signal(signal.SIGINT)
+        for _ in range(2):
+            recorder.send_signal(signal.SIGINT)
+            time.sleep(0.05)
         recorder.communicate(timeout=60)
+    assert recorder.returncode == 0
     assert not list(tmp_path.iterdir())
+
+
+def test_times_come_from_dds_and_on_humble_from_the_clock() -> None:
+    from xd_rcdepth_ros.nodes.demo_recorder import times_ns
+
+    assert times_ns({"source_timestamp": 5, "received_timestamp": 7}) == (5, 7)
+    before = time.time_ns()
+    published, received = times_ns(None)
+    assert before <= published == received <= time.time_ns()

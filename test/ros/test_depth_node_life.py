@@ -84,12 +84,16 @@ def test_lifecycle_transitions_in_a_loop(rig, start_node):
     assert node.stop() == 0
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-def test_ends_cleanly_while_frames_come(rig, start_node, how):
+@pytest.mark.parametrize("signals", [(signal.SIGINT, signal.SIGINT), (signal.SIGTERM,)])
+def test_ends_cleanly_while_frames_come(rig, start_node, signals):
+    """Two SIGINTs in a row, as an impatient Ctrl-C sends them, interrupted the closing."""
     node = start_node()
     rig.connect("image", "camera_info", "radar")
     rig.send_frames(3, pause_s=0.02)
-    assert node.stop(how) == 0
+    for number in signals[:-1]:
+        node.process.send_signal(number)
+        time.sleep(0.15)  # the closing has begun
+    assert node.stop(signals[-1]) == 0
     assert "Traceback" not in node.text and "dropped by" not in node.text
 
 
@@ -157,6 +161,9 @@ def test_a_large_best_effort_image_arrives(rig, start_node):
         ("sweeps:=0", "sweeps"),
         ("device:=gpu", "auto, cpu, cuda or cuda:N"),
         ("sync.window:=wide", "expected double"),
+        ("radars:=[fr ont]", "names of letters, digits and _"),
+        ("depth.max", "parse parameter override rule: '-p depth.max'"),
+        ("radars:=[front, 1]", "Sequence should be of same type"),
     ],
 )
 def test_a_wrong_parameter_at_the_start_is_one_clear_line(argument, said):

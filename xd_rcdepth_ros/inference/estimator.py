@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +59,17 @@ class ModelInfo:
     header: ModelHeader
     backend_note: str = ""
     threads: int = 0
+
+    @property
+    def identity(self) -> str:
+        """Name and first 12 digits of the SHA-256 of the model file."""
+        return f"{self.name} {self.sha256[:12]}"
+
+    def describe(self) -> dict[str, Any]:
+        """Return all of it, for logs, reports and diagnostics."""
+        own = {field.name: getattr(self, field.name) for field in fields(self)}
+        del own["header"]
+        return {"model": own.pop("name"), **own, "licence": self.header.licence}
 
 
 class Stopwatch:
@@ -283,21 +294,8 @@ class DepthEstimator:
         return shares_by_sweep(raster, signed, [len(sweep.points) for sweep in frame.radar])
 
     def describe(self) -> Mapping[str, Any]:
-        """Return the identity of what runs, for logs and diagnostics."""
-        info = self.info
-        return {
-            "model": info.name,
-            "sha256": info.sha256,
-            "architecture": info.architecture,
-            "parameters": info.parameters,
-            "device": info.device,
-            "backend": info.backend,
-            "precision": info.precision,
-            "backend_note": info.backend_note,
-            "threads": info.threads,
-            "licence": info.header.licence,
-            "grid_changes": self.grid_changes,
-        }
+        """Return the identity of what runs, and how often its grid changed."""
+        return {**self.info.describe(), "grid_changes": self.grid_changes}
 
 
 def _usual_grid(header: ModelHeader) -> tuple[int, int]:

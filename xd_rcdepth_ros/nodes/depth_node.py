@@ -109,9 +109,9 @@ class DepthNode(LifecycleNode):
         self._parameter_server.locked = True
         info = estimator.info
         self.get_logger().info(
-            f"loaded {info.name} ({info.parameters / 1e6:.2f} M weights, sha256 "
-            f"{info.sha256[:12]}) on {info.device} by {info.backend} in {info.precision}; warm-up "
-            f"took {time.monotonic() - start_s:.1f} s; backend {info.backend_note}"
+            f"loaded {info.identity} ({info.parameters / 1e6:.2f} M weights) on {info.device} by "
+            f"{info.backend} in {info.precision}; warm-up took {time.monotonic() - start_s:.1f} s; "
+            f"backend {info.backend_note}"
         )
         return super().on_configure(state)
 
@@ -181,7 +181,15 @@ class DepthNode(LifecycleNode):
     def _open_inputs(self, config: NodeConfig, pipeline: DepthPipeline) -> None:
         kind = Image if config.image_transport == "raw" else CompressedImage
         topic = image_topic(self, config.image_transport)
-        self._inputs.open("camera_info", CameraInfo, "camera_info", pipeline.on_camera_info, 5)
+        full = self.resolve_topic_name(topic)
+        if kind is Image and full.endswith("/compressed"):
+            self.get_logger().warning(
+                f"topic {full} has the name of compressed images, but image_transport is raw: set "
+                "image_transport to compressed."
+            )
+        self._inputs.open_latched(
+            "camera_info", CameraInfo, "camera_info", pipeline.on_camera_info, 5
+        )
         self._inputs.open("image", kind, topic, self._on_image, IMAGE_DEPTH)
         for name, radar in config.radar_inputs.items():
             take = partial(pipeline.on_radar, name)

@@ -6,17 +6,21 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import message_filters
 from rclpy.node import Node
 from rclpy.qos import (
+    DurabilityPolicy,
     HistoryPolicy,
+    QoSPolicyKind,
     QoSProfile,
     ReliabilityPolicy,
     qos_policy_name_from_kind,
 )
 from rclpy.qos_overriding_options import QoSOverridingOptions
+from rclpy.subscription import Subscription
 
 from xd_rcdepth_ros.ros.accounting import Complaints, Recent
 
@@ -26,10 +30,23 @@ except ImportError:  # Humble
     from rclpy.qos_event import SubscriptionEventCallbacks
 
 
+# What users may override by qos_overrides.
+_OVERRIDABLE = (
+    QoSPolicyKind.HISTORY,
+    QoSPolicyKind.DEPTH,
+    QoSPolicyKind.RELIABILITY,
+    QoSPolicyKind.DURABILITY,
+)
+LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+
+
 def sensor_qos(depth: int) -> QoSProfile:
     """Return best-effort QoS, which receives from reliable and best-effort publishers alike."""
     return QoSProfile(
-        history=HistoryPolicy.KEEP_LAST, depth=depth, reliability=ReliabilityPolicy.BEST_EFFORT
+        history=HistoryPolicy.KEEP_LAST,
+        depth=depth,
+        reliability=ReliabilityPolicy.BEST_EFFORT,
+        durability=DurabilityPolicy.VOLATILE,
     )
 
 
@@ -44,6 +61,7 @@ class InputState:
         opened_s: Wall time at which the subscription was made, seconds.
         last_s: Wall time of the last message, seconds; None if none came.
         received: Messages so far.
+        latched: Whether a message that was published once, for all that listen later, has come.
         incompatible: Names of QoS policies by which publishers do not fit.
         arrivals_s: Wall times of the last messages.
     """
@@ -54,11 +72,14 @@ class InputState:
     opened_s: float
     last_s: float | None = None
     received: int = 0
+    latched: bool = False
     incompatible: set[str] = field(default_factory=set)
     arrivals_s: Recent = field(default_factory=Recent)
 
     def silent_s(self, now_s: float) -> float:
-        """Return for how long nothing has come, seconds."""
+        """Return for how long nothing has come that should have, seconds."""
+        if self.latched:
+            return 0.0
         return now_s - (self.opened_s if self.last_s is None else self.last_s)
 
 
@@ -76,6 +97,7 @@ class Inputs:
     ) -> None:
         self._node, self._complain, self._clock = node, complain, clock
         self._filters: list[message_filters.Subscriber] = []
+        self._latched: list[Subscription[Any]] = []
         self.states: list[InputState] = []
 
     def open(
@@ -94,18 +116,6 @@ class Inputs:
         package, *_, kind = message_type.__module__.split(".")[0], message_type.__name__
         state = InputState(name, full, f"{package}/msg/{kind}", self._clock())
 
-        def arrived(message: Any) -> None:
-            state.last_s = self._clock()
-            state.received += 1
-            state.arrivals_s.add(state.last_s)
-            try:
-                callback(message)
-            except Exception as error:  # one message must not end the node
-                self._complain(
-                    f"message on '{full}' left out: {type(error).__name__}: {error}",
-                    "error",
-                )
-
         def incompatible(event: Any) -> None:
             policy = qos_policy_name_from_kind(event.last_policy_kind)
             state.incompatible.add(policy)
@@ -121,14 +131,62 @@ class Inputs:
             topic,
             qos_profile=sensor_qos(depth),
             event_callbacks=SubscriptionEventCallbacks(incompatible_qos=incompatible),
-            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+            qos_overriding_options=QoSOverridingOptions(_OVERRIDABLE),
         )
-        subscriber.registerCallback(arrived)
+        subscriber.registerCallback(partial(self._take, state, callback))
         self._filters.append(subscriber)
         self.states.append(state)
 
+    def _take(self, state: InputState, callback: Callable[[Any], None], message: Any) -> None:
+        state.last_s = self._clock()
+        state.received += 1
+        state.arrivals_s.add(state.last_s)
+        try:
+            callback(message)
+        except Exception as error:  # one message must not end the node
+            self._complain(
+                f"message on '{state.topic}' left out: {type(error).__name__}: {error}", "error"
+            )
+
+    def open_latched(
+        self, name: str, message_type: type, topic: str, callback: Callable[[Any], None], depth: int
+    ) -> None:
+        """Subscribe to a topic that some publish once, latched, before the node starts.
+
+        A volatile subscription hears every publisher but not what came before; one that is
+        transient local hears that, but only from publishers that are so too. This makes both; the
+        second one gives the first message at most.
+
+        Args:
+            name: As for :meth:`open`, like the other arguments.
+            message_type: Class of the messages.
+            topic: Name of the topic.
+            callback: Called with each message.
+            depth: Messages that may wait in the middleware.
+        """
+        self.open(name, message_type, topic, callback, depth)
+        state = self.states[-1]
+
+        def take_first(message: Any) -> None:
+            state.latched = True
+            if state.received == 0:
+                self._take(state, callback, message)
+
+        self._latched.append(
+            self._node.create_subscription(
+                message_type,
+                topic,
+                take_first,
+                LATCHED,
+                event_callbacks=SubscriptionEventCallbacks(use_default_callbacks=False),
+            )
+        )
+
     def close(self) -> None:
         """End all subscriptions."""
+        for subscription in self._latched:
+            self._node.destroy_subscription(subscription)
+        self._latched.clear()
         for subscriber in self._filters:
             self._node.destroy_subscription(subscriber.sub)
         self._filters.clear()
@@ -170,4 +228,5 @@ def image_topic(node: Node, transport: str) -> str:
     direct = node.resolve_topic_name("image/compressed")
     if direct != node.resolve_topic_name("image/compressed", only_expand=True):
         return "image/compressed"
-    return node.resolve_topic_name("image") + "/compressed"
+    base = node.resolve_topic_name("image")
+    return base if base.endswith("/compressed") else f"{base}/compressed"

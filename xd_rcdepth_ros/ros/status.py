@@ -69,5 +69,5 @@ def depth_status(
         drop_counts=[count for _, count in drops],
         device=model.device,
         backend=model.backend,
-        model=f"{model.name} {model.sha256[:12]}",
+        model=model.identity,
     )

@@ -302,7 +302,12 @@ def test_deactivating_saves_even_at_once(watcher, parameters, tmp_path):
         assert Path(stopped.checkpoint).is_file()
         assert "activate again" in watcher.status(1, "stopped").message
         assert watcher.transition("activate") and watcher.transition("deactivate")  # at once
-        assert watcher.transition("shutdown")
-        os.kill(process.pid, signal.SIGINT)
+        before = len(watcher.progress)
+        assert watcher.transition("activate")
+        watcher.wait_for_state("RUNNING", before)
+        for _ in range(2):  # the second one must not interrupt the saving
+            os.kill(process.pid, signal.SIGINT)
+            time.sleep(0.15)
         assert process.wait(60) == 0
+        watcher.wait_for_state("STOPPED", before)
         assert "Traceback" not in process.text()

@@ -124,24 +124,24 @@ def _judge(
     if progress is None:
         return STALE, f"node is {state}: nothing is trained"
     where = f"at step {progress.step} of {progress.steps_total}"
-    said = f": {progress.message}" if progress.message else ""
+    reason = f": {progress.message}" if progress.message else ""
     if progress.state == State.FAILED:
-        return ERROR, f"failed {where}; mend it and activate again. Reason{said}"
+        return ERROR, f"failed {where}; correct it and activate again. Reason{reason}"
     if progress.state == State.STOPPED:
-        return WARN, f"stopped {where}{said}; activate again to go on"
+        return WARN, f"stopped {where}{reason}; activate again to continue"
     if progress.state == State.PAUSED:
-        return WARN, f"paused {where}; call ~/resume to go on"
+        return WARN, f"paused {where}; call ~/resume to continue"
     if recent_nonfinite:
         return WARN, (
             f"{recent_nonfinite} steps were left out just now, their loss was not finite: if it "
-            "goes on, lower schedule.learning_rate, or set precision to 32-true"
+            "continues, lower schedule.learning_rate, or set precision to 32-true"
         )
     if progress.state == State.RUNNING and progress.data_wait_share > MUCH_WAITING:
         return WARN, (
             f"steps wait for data {100 * progress.data_wait_share:.0f} % of the time: raise "
             "workers, or memory_mb"
         )
-    return OK, f"{progress.state.value} {where}{said}"
+    return OK, f"{progress.state.value} {where}{reason}"
 
 
 def _free_gb(folder: str) -> float:

@@ -52,7 +52,7 @@ class TrainingThread:
 
     Args:
         config: The run.
-        resume: Go on from the state in the output folder, if there is one.
+        resume: Continue from the state in the output folder, if there is one.
     """
 
     def __init__(self, config: RunConfig, resume: bool) -> None:
@@ -80,7 +80,7 @@ class TrainingThread:
         self._control.pause()
 
     def resume(self) -> None:
-        """Let the run go on."""
+        """Let the run continue."""
         self._control.resume()
 
     def stop(self) -> None:
@@ -98,7 +98,7 @@ class TrainingThread:
             self._report_end(State.STOPPED, str(stop))
         except XDRCDepthError as error:
             self._report_end(State.FAILED, str(error))
-        except Exception as error:  # of a library: the node must live on and say so
+        except Exception as error:  # of a library: the node must survive it and report it
             _log.exception("the training failed")
             self._report_end(State.FAILED, f"{type(error).__name__}: {error}")
 
