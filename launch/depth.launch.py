@@ -13,6 +13,7 @@ from xd_rcdepth_ros.errors import ConfigurationError
 from xd_rcdepth_ros.ros.launch_arguments import (
     LaunchArguments,
     name_fast_dds_profile,
+    profile_parameters,
     values_in_file,
 )
 from xd_rcdepth_ros.ros.parameters.table import NodeParameters
@@ -32,12 +33,29 @@ ARGUMENTS = LaunchArguments(
             "Topics of the radars, separated by commas, in the order in which the argument radars "
             "or params_file names them; radar/<name> if empty.",
         ),
+        (
+            "radar_profile",
+            "",
+            "Driver of the radars: the name of a file in config/sensors, such as ars548, or one "
+            "name for each radar, separated by commas.",
+        ),
         ("log_level", "info", "debug, info, warn, error or fatal."),
         ("rviz", "false", "Show depth, radar and saliency in RViz."),
         ("rviz_config", str(SHARE / "rviz" / "depth.rviz"), "What RViz shows."),
     ),
     NodeParameters.specs(),
 )
+
+
+def one_each(argument, text, radars):
+    """Return the parts of an argument by radar; none if it is empty."""
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if parts and len(parts) != len(radars):
+        raise ConfigurationError(
+            f"{argument} names {len(parts)} for the radars {radars}; expected one a radar. "
+            "Name the radars by radars:=... or in params_file."
+        )
+    return dict(zip(radars, parts, strict=bool(parts)))
 
 
 def depth_node(context):
@@ -55,15 +73,14 @@ def depth_node(context):
                 "raw; leave one of them out."
             )
     remappings = [("image", image), ("camera_info", given["camera_info"])]
-    topics = [topic.strip() for topic in given["radar_topics"].split(",") if topic.strip()]
-    if topics:
-        radars = parameters.get("radars", in_file.get("radars", list(NodeParameters.radars)))
-        if len(topics) != len(radars):
-            raise ConfigurationError(
-                f"radar_topics names {len(topics)} topics for the radars {radars}; expected one a "
-                "radar. Name the radars by radars:=... or in params_file."
-            )
-        remappings += [(f"radar/{name}", topic) for name, topic in zip(radars, topics, strict=True)]
+    radars = parameters.get("radars", in_file.get("radars", list(NodeParameters.radars)))
+    topics = one_each("radar_topics", given["radar_topics"], radars)
+    remappings += [(f"radar/{radar}", topic) for radar, topic in topics.items()]
+    profiles = given["radar_profile"]
+    if profiles and "," not in profiles:
+        profiles = ",".join([profiles] * len(radars))
+    for radar, profile in one_each("radar_profile", profiles, radars).items():
+        parameters |= profile_parameters(SHARE / "config" / "sensors", profile, radar)
     return [
         *ARGUMENTS.warnings(context),
         Node(

@@ -16,10 +16,12 @@ from launch import LaunchContext
 from launch.actions import LogInfo
 
 from xd_rcdepth_ros.errors import ConfigurationError
-from xd_rcdepth_ros.ros.launch_arguments import values_in_file
+from xd_rcdepth_ros.ros.launch_arguments import profile_parameters, values_in_file
+from xd_rcdepth_ros.ros.parameters.configuration import NodeConfig
 from xd_rcdepth_ros.ros.parameters.table import NodeParameters
 from xd_rcdepth_ros.ros.training.parameters import TrainingParameters
 
+SENSORS = Path(__file__).resolve().parents[2] / "config" / "sensors"
 LAUNCH = Path(__file__).resolve().parents[2] / "launch"
 
 
@@ -114,7 +116,7 @@ def test_radar_topics_belong_to_the_radars_that_the_node_will_have(
 
 
 def test_more_radar_topics_than_radars_are_refused(start):
-    with pytest.raises(ConfigurationError, match=r"2 topics for the radars .*front.*params_file"):
+    with pytest.raises(ConfigurationError, match=r"names 2 for the radars .*front.*params_file"):
         start("depth.launch.py", everyone(), radar_topics="/a,/b")
 
 
@@ -173,3 +175,22 @@ def test_the_player_of_humble_is_ended_from_outside(monkeypatch, distribution, d
     command = load("demo.launch.py").play_command("BAG", 0.5, duration)
     assert command[: len(expected)] == expected
     assert ("--playback-duration" in command) == (distribution == "jazzy")
+
+
+@pytest.mark.parametrize("file", sorted(SENSORS.glob("*.yaml")), ids=lambda file: file.stem)
+def test_every_sensor_profile_is_allowed(file):
+    parameters = profile_parameters(SENSORS, file.stem, "front")
+    assert not set(parameters) - {spec.name for spec in NodeConfig.specs()}
+    NodeConfig.from_values(parameters)
+
+
+def test_radar_profiles_are_combined_by_name(start):
+    node, _ = start("depth.launch.py", everyone(radars=["a", "b"]), radar_profile="ars548")
+    for radar in ("a", "b"):
+        assert node.given[f"radar.{radar}.fields.radial_speed"] == "v"
+        assert node.given[f"radar.{radar}.fields.vx"] == ""
+    node, _ = start("depth.launch.py", radars="a,b", radar_profile="umrr,radar_scan")
+    assert node.given["radar.a.fields.rcs"] == "RCS"
+    assert node.given["radar.b.type"] == "radar_scan"
+    with pytest.raises(ConfigurationError, match=r"ars549.*expected one of ars548, nuscenes"):
+        start("depth.launch.py", radar_profile="ars549")

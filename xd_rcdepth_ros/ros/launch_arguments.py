@@ -114,6 +114,27 @@ def values_in_file(file: str, node: str) -> dict[str, Any]:
     return values
 
 
+def profile_parameters(folder: Path, profile: str, radar: str) -> dict[str, Any]:
+    """Return the parameters of a radar that a profile of its driver gives.
+
+    Args:
+        folder: Folder of the profiles.
+        profile: Name of the profile.
+        radar: Name of the radar.
+
+    Raises:
+        ConfigurationError: There is no such profile.
+    """
+    known = sorted(file.stem for file in folder.glob("*.yaml"))
+    if profile not in known:
+        raise ConfigurationError(
+            f"radar_profile is {profile!r}; expected one of {', '.join(known)}. Other drivers need "
+            f"radar.{radar}.fields.* in params_file."
+        )
+    content = yaml.safe_load((folder / f"{profile}.yaml").read_text(encoding="utf-8"))
+    return dict(_flat({f"radar.{radar}": content}, ""))
+
+
 def _sections(content: Any, name: str) -> Iterator[tuple[str, Any]]:
     for key, value in content.items() if isinstance(content, Mapping) else ():
         if key == "ros__parameters":

@@ -70,6 +70,8 @@ def run_node(
             node.close()
             node.destroy_node()  # type: ignore[attr-defined]
         rclpy.try_shutdown()
+        for number in _SIGNALS:  # the interpreter gives up handlers while it ends, but keeps this
+            signal.signal(number, signal.SIG_IGN)
     return 0
 
 
