@@ -8,6 +8,7 @@ depth made of lidar takes long, so it is kept on disk; frames are kept in memory
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
@@ -28,6 +29,7 @@ from xd_rcdepth_ros.supervision.lidar_radar import sweep_from_lidar
 from xd_rcdepth_ros.training.config import SourceConfig
 from xd_rcdepth_ros.training.kept import keep_array
 
+_log = logging.getLogger(__name__)
 OnFrame = Callable[[int, int], None]
 
 
@@ -67,6 +69,17 @@ class TrainingFrames:
                 recording.keyframe_indices() if source.keyframes_only else range(len(recording))
             )
         ]
+        bare = [
+            recording.path.name
+            for recording in self.recordings
+            if not any(_is_depth(topic) or _is_lidar(topic) for topic in recording.topics)
+        ]
+        if bare and source.dense == "auto":
+            _log.warning(
+                "%s: neither reference depth nor lidar in %s; these frames teach no depth",
+                source.path,
+                ", ".join(bare),
+            )
         # Where the dense depth of each recording is kept, and the stamps that name its files.
         self._kept_depth = {
             recording.path: (cache / self._key(recording.path), recording.stamps_ns())
@@ -179,8 +192,7 @@ class TrainingFrames:
         if self.source.dense != "auto":
             return self.source.dense == "lidar"
         topics = self.places[index][0].topics
-        has_depth = any(topic.endswith("/depth") for topic in topics)
-        return not has_depth and any(topic.startswith(lidar_topic("")) for topic in topics)
+        return not any(map(_is_depth, topics)) and any(map(_is_lidar, topics))
 
     def _lidar_depth(
         self, index: int, maker: DenseSupervision | None = None
@@ -212,6 +224,14 @@ class TrainingFrames:
         while self._kept_bytes > self._limit_bytes and self._kept:
             _, oldest = self._kept.popitem(last=False)
             self._kept_bytes -= _bytes_of(oldest)
+
+
+def _is_depth(topic: str) -> bool:
+    return topic.endswith("/depth")
+
+
+def _is_lidar(topic: str) -> bool:
+    return topic.startswith(lidar_topic(""))
 
 
 def _bytes_of(frame: SensorFrame) -> int:
