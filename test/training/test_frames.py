@@ -47,7 +47,7 @@ def test_pictures_with_nothing_but_sky_load(pictures, tmp_path, dense, caplog):
         assert set(np.unique(frame.sky[15:18])) == {255}
         assert row_medians([frames]) == ()
         sample = ValidationSamples([frames], 41.75)[0]
-        assert np.isnan(sample.single_m).all() and np.isnan(sample.dense_m).all()
+        assert sample.single_m.isnan().all() and sample.dense_m.isnan().all()
         assert not sample.radar.any()
     told = [r for r in caplog.records if "neither reference depth nor lidar" in r.message]
     assert len(told) == (dense == "auto")  # once, and only where it was not asked for
