@@ -197,8 +197,31 @@ class TestNetworkGrid:
         assert back.shape == (48, 96)
         np.testing.assert_allclose(back[0, 10:80], ramp[0, grid.left + 10 : grid.left + 80], atol=1)
 
-    def test_uncovered_parts_are_nan(self, frame):
+    def test_an_image_that_does_not_fit_is_scaled_to_fit(self, frame):
         grid = NetworkGrid.for_camera(frame.camera, 60.0, (32, 64))
+        # At a focal length of 60 both ways the image is 96 x 52.4 pixels: rows decide, 32 / 52.4.
+        assert (grid.image_width, grid.image_height) == (59, 32)
+        assert grid.depth_scale == pytest.approx(32 / (48 * 60 / 55))
+        placed = grid.place(frame)
+        assert placed.image.shape == (32, 64, 3)
+        before, after = frame.radar_raster(), placed.radar_raster().crop(*grid.inside)
+        np.testing.assert_array_equal(after.source, before.source)
+        np.testing.assert_allclose(after.depth_m, before.depth_m / grid.depth_scale, rtol=1e-5)
+        truths = [np.nanmedian(f.depth_m) for f in (frame, placed)]
+        assert truths[1] == pytest.approx(truths[0] / grid.depth_scale, rel=0.1)
         back = grid.to_image(np.ones((32, 64), np.float32), 96, 48)
-        assert np.isnan(back[0]).all()
-        assert (back[-1, 40:50] == 1).all()
+        np.testing.assert_array_equal(back, np.ones((48, 96)))
+
+    def test_without_a_focal_length_depth_stays_as_it_is(self, frame):
+        grid = NetworkGrid.for_camera(frame.camera, None, (32, 96))
+        assert (grid.image_width, grid.image_height, grid.depth_scale) == (64, 32, 1.0)
+
+
+def test_a_cropped_raster_is_the_raster_of_the_part(frame):
+    raster = frame.radar_raster()
+    part = raster.crop(slice(10, 40), slice(20, 80))
+    expected = frame.crop(20, 10, 60, 30).radar_raster()
+    np.testing.assert_array_equal(part.channels, expected.channels)
+    np.testing.assert_array_equal(part.pixels, expected.pixels)
+    np.testing.assert_array_equal(part.source, expected.source)
+    np.testing.assert_array_equal(part.visible, expected.visible)

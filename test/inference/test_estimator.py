@@ -21,7 +21,7 @@ from xd_rcdepth_ros.inference import (
     draw_radar,
     overlay_heatmap,
 )
-from xd_rcdepth_ros.network import ModelHeader, Student, save_checkpoint
+from xd_rcdepth_ros.network import ModelHeader, Student, load_checkpoint, save_checkpoint
 
 FORWARD = RigidTransform(np.array([[0.0, -1, 0], [0, 0, -1], [1, 0, 0]]), np.zeros(3))
 
@@ -75,8 +75,6 @@ def test_input_size_gives_the_images_own_camera(estimator):
 
 
 def test_same_network_input_as_by_hand(estimator, model_file):
-    from xd_rcdepth_ros.network import load_checkpoint
-
     frame = make_frame(224, 128, focal=100.0)  # already on the grid: nothing to resize or pad
     model, _ = load_checkpoint(model_file)
     image = torch.from_numpy(frame.image).permute(2, 0, 1)[None] / 255
@@ -94,11 +92,37 @@ def test_radar_has_a_say_and_its_absence_is_flagged(estimator):
     assert "static_extrinsics" in a.flags
 
 
-def test_fixed_network_size(model_file):
-    estimator = DepthEstimator.load(model_file, device="cpu", network_size=(96, 160))
-    result = estimator.estimate(make_frame(), output_size="input")
-    assert result.depth_m.shape == (130, 250)
-    assert np.isnan(result.depth_m[0]).all() and np.isfinite(result.depth_m[-1, 125])
+@pytest.mark.parametrize("size", [(96, 160), (64, 224), (160, 96), (192, 320)])
+def test_network_size_covers_the_whole_image(model_file, size):
+    """network_size_crops: the image is scaled to fit, never cropped."""
+    estimator = DepthEstimator.load(model_file, device="cpu", network_size=size)
+    frame = make_frame()
+    result = estimator.estimate(frame, output_size="input")
+    assert result.depth_m.shape == (130, 250) and np.isfinite(result.depth_m).all()
+    small = estimator.estimate(frame)
+    corners = np.array([[-0.5, -0.5], [small.camera.width - 0.5, small.camera.height - 0.5]])
+    rays = small.camera.unproject(corners, np.ones(2))
+    np.testing.assert_allclose(frame.camera.project(rays)[0], [[-0.5, -0.5], [249.5, 129.5]])
+
+
+def test_a_smaller_grid_shows_the_network_a_world_that_is_farther(model_file):
+    """Half the focal length: all the network sees is twice as far, and its depth is halved."""
+    fixed = DepthEstimator.load(model_file, device="cpu", network_size=(64, 96))
+    frame = make_frame(192, 128, focal=100.0)
+    prepared = fixed.prepare(frame)
+    assert prepared.grid.depth_scale == 0.5
+    whole = frame.radar_raster()
+    np.testing.assert_array_equal(prepared.raster.source, whole.source)
+    np.testing.assert_allclose(prepared.raster.depth_m, 2 * whole.depth_m, rtol=1e-5)
+    by_hand = frame.zoom(0.5)
+    model, _ = load_checkpoint(model_file)
+    image = torch.from_numpy(by_hand.image).permute(2, 0, 1)[None] / 255
+    radar = torch.from_numpy(by_hand.radar_raster().channels)[None]
+    with torch.no_grad():
+        expected = 0.5 * model(image, radar)[0, 0].numpy()
+    result = fixed.estimate(frame)
+    np.testing.assert_allclose(result.depth_m, expected, atol=1e-3)
+    assert result.depth_m.max() <= 50.0
 
 
 def test_saliency_is_a_map_in_0_1_on_the_image(estimator):

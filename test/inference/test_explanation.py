@@ -10,7 +10,6 @@ import torch
 from xd_rcdepth_ros.distillation import ExplanationConfig, explain
 from xd_rcdepth_ros.errors import ConfigurationError
 from xd_rcdepth_ros.geometry import (
-    NetworkGrid,
     PinholeCamera,
     RadarPoints,
     RadarSweep,
@@ -18,7 +17,7 @@ from xd_rcdepth_ros.geometry import (
     SensorFrame,
 )
 from xd_rcdepth_ros.inference import DepthEstimator
-from xd_rcdepth_ros.inference.explanation import radar_contributions, visible_region
+from xd_rcdepth_ros.inference.explanation import radar_contributions
 from xd_rcdepth_ros.network import ModelHeader, Student, load_checkpoint, save_checkpoint
 
 FORWARD = RigidTransform(np.array([[0.0, -1, 0], [0, 0, -1], [1, 0, 0]]), np.zeros(3))
@@ -122,15 +121,6 @@ def test_unknown_names_are_refused(estimator):
         estimator.attribute_radar(frame, "sky")
 
 
-def test_a_region_means_the_same_part_of_the_image_on_every_grid():
-    padded = NetworkGrid(128, 96, 128, 80, 0, 16)
-    assert visible_region(padded, (0.1, 0.5, 0.9, 1.0)) == pytest.approx((0.1, 0.5, 0.9, 1.0))
-    cropped = NetworkGrid(128, 64, 256, 128, -64, -64)  # sees the lower, middle quarter
-    assert visible_region(cropped, (0.25, 0.75, 0.5, 1.0)) == pytest.approx((0.0, 0.5, 0.5, 1.0))
-    with pytest.raises(ConfigurationError, match="covers another part"):
-        visible_region(cropped, (0.0, 0.0, 1.0, 0.5))
-
-
 @pytest.mark.parametrize("method", ["gradient_x_input", "leave_one_out"])
 def test_shares_sum_to_one_and_returns_that_are_not_drawn_get_none(estimator, method):
     seen = spread_points(6)
@@ -199,7 +189,7 @@ def test_leaving_one_out_is_what_the_estimator_says_without_that_return(estimato
 def test_leaving_out_can_be_ended_early(estimator):
     answers = iter([True, False])
     (shares,) = estimator.attribute_radar(
-        make_frame(spread_points(12)), method="leave_one_out", going=lambda: next(answers)
+        make_frame(spread_points(12)), method="leave_one_out", should_continue=lambda: next(answers)
     )
     assert (shares[:8] > 0).all() and not shares[8:].any()
 

@@ -14,13 +14,19 @@ for package in ("rclpy", "cv_bridge", "sensor_msgs_py", "xd_rcdepth_ros.msg"):
 
 from std_msgs.msg import Header  # noqa: E402
 
-from xd_rcdepth_ros.geometry import DepthResult, PinholeCamera, rasterize_radar  # noqa: E402
+from xd_rcdepth_ros.geometry import (  # noqa: E402
+    DepthResult,
+    PinholeCamera,
+    SensorFrame,
+    rasterize_radar,
+)
 from xd_rcdepth_ros.inference import colorize_depth  # noqa: E402
 from xd_rcdepth_ros.ros.outputs import Outputs  # noqa: E402
 from xd_rcdepth_ros.ros.parameters.configuration import NodeConfig  # noqa: E402
 
 CAMERA = PinholeCamera.from_focal(8, 4, 10.0, 10.0, 3.5, 1.5)
 RGB = np.zeros((4, 8, 3), np.uint8)
+FRAME = SensorFrame(RGB, CAMERA)
 DEPTH = np.linspace(2, 60, 32, dtype=np.float32).reshape(4, 8)
 
 
@@ -67,7 +73,7 @@ def result():
 def test_pictures_come_at_their_own_rate(outputs, rate_hz, expected):
     outputs.made["~/depth/preview"].listeners = 1
     for _ in range(30):  # one second of frames at 30 Hz
-        outputs.publish_pictures(result(), RGB, Header(), config(**{"preview.rate": rate_hz}))
+        outputs.publish_pictures(result(), FRAME, Header(), config(**{"preview.rate": rate_hz}))
         outputs.now_s[0] += 1 / 30
     assert len(outputs.made["~/depth/preview"].sent) == pytest.approx(expected, abs=1)
 
@@ -76,7 +82,7 @@ def test_pictures_come_at_their_own_rate(outputs, rate_hz, expected):
 def test_colours_reach_as_far_as_stated(outputs, max_depth_m):
     outputs.made["~/depth/preview"].listeners = 1
     parameters = config(**{"preview.max_depth": max_depth_m})
-    outputs.publish_pictures(result(), RGB, Header(), parameters)
+    outputs.publish_pictures(result(), FRAME, Header(), parameters)
     (message,) = outputs.made["~/depth/preview"].sent
     shown = np.frombuffer(message.data, np.uint8).reshape(4, 8, 3)[..., ::-1]
     np.testing.assert_array_equal(shown, colorize_depth(DEPTH, max_depth_m))
@@ -85,7 +91,7 @@ def test_colours_reach_as_far_as_stated(outputs, max_depth_m):
 
 
 def test_nothing_is_drawn_for_nobody(outputs):
-    outputs.publish_pictures(result(), RGB, Header(), config())
+    outputs.publish_pictures(result(), FRAME, Header(), config())
     outputs.publish_saliency(np.ones((4, 8), np.float32), RGB, Header())
     assert not any(publisher.sent for publisher in outputs.made.values())
     assert not outputs.wanted(*outputs.made)

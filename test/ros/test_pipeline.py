@@ -44,7 +44,7 @@ NS = 1_000_000_000
 HEATMAP, ATTRIBUTION = "~/saliency/heatmap", "~/radar/attribution"
 
 
-class Estimator:
+class FakeEstimator:
     """Says 10 m everywhere; fails at the stamps of ``bad``, waits for ``gate`` if it is set."""
 
     def __init__(self):
@@ -55,8 +55,13 @@ class Estimator:
         self.explained = 0
         self.asked: list[tuple] = []
         self.sweeps: tuple = ()
+        self.prepared: list[int] = []
 
-    def estimate(self, frame, output_size="network"):
+    def prepare(self, frame):
+        self.prepared.append(frame.stamp_ns)
+        return frame
+
+    def infer(self, frame, output_size="network"):
         self.started.release()
         self.sweeps = frame.radar
         if self.gate is not None:
@@ -73,12 +78,12 @@ class Estimator:
         self.asked.append((target, region, method))
         raise RuntimeError("no gradient")
 
-    def attribute_radar(self, frame, target, region, method, going):
+    def attribute_radar(self, frame, target, region, method, should_continue):
         self.asked.append((target, region, method))
         return tuple(np.full(len(s.points), 0.5, np.float32) for s in frame.radar)
 
 
-class Outputs:
+class FakeOutputs:
     """Remembers what was published."""
 
     def __init__(self):
@@ -97,14 +102,14 @@ class Outputs:
     def publish_status(self, status):
         self.statuses.append(status)
 
-    def publish_pictures(self, result, rgb, header, config):
+    def publish_pictures(self, result, frame, header, config):
         pass
 
 
 class Bench:
     def __init__(self, radars=(), **parameters):
         values = {"radars": radars or ("",)} | parameters
-        self.said, self.outputs, self.estimator = [], Outputs(), Estimator()
+        self.said, self.outputs, self.estimator = [], FakeOutputs(), FakeEstimator()
         self.pipeline = DepthPipeline(
             NodeConfig.from_values(values),
             self.estimator,
@@ -151,9 +156,17 @@ class Bench:
         end = time.monotonic() + 10
         while self.pipeline.ledger.state().in_flight:
             assert time.monotonic() < end, self.pipeline.ledger.state()
+            self.pipeline.synchronizer.poll(time.monotonic())
             time.sleep(0.005)
         time.sleep(0.02)  # status and pictures follow the depth
         return self.pipeline.ledger.state()
+
+    def wait_until_prepared(self, stamp_ns):
+        end = time.monotonic() + 10
+        while stamp_ns not in self.estimator.prepared:
+            assert time.monotonic() < end, self.estimator.prepared
+            time.sleep(0.005)
+        time.sleep(0.02)  # it is in the slot before the network by now
 
     def explained(self):
         """Wait until nothing is being explained."""
@@ -194,6 +207,7 @@ def test_a_slow_network_gets_the_newest_frame(bench):
     assert b.estimator.started.acquire(timeout=10)
     for stamp_ns in range(2, 30):
         b.image(stamp_ns)
+    b.wait_until_prepared(29)
     b.estimator.gate.release(100)
     state = b.settle()
     assert b.outputs.depths == [1, 29]
@@ -201,6 +215,34 @@ def test_a_slow_network_gets_the_newest_frame(bench):
     last = b.outputs.statuses[-1]
     assert (last.frames_in, last.frames_out) == (29, 2)
     assert list(last.drop_reasons) == ["newer_frame"] and list(last.drop_counts) == [27]
+
+
+def test_the_next_frame_is_prepared_while_the_network_computes(bench):
+    b = bench()
+    b.estimator.gate = threading.Semaphore(0)
+    b.image(1)
+    assert b.estimator.started.acquire(timeout=10)
+    b.image(2)
+    b.wait_until_prepared(2)  # the network still holds the first
+    assert b.outputs.depths == [] and b.pipeline.ledger.state().in_flight == 2
+    b.estimator.gate.release(2)
+    b.settle()
+    assert b.outputs.depths == [1, 2]
+    stages = set(b.outputs.statuses[-1].stage_names)
+    assert {"wait", "decode", "transforms", "queue", "network", "publish"} == stages
+
+
+def test_publishing_does_not_hold_up_the_network(bench):
+    b = bench()
+    publishing = threading.Semaphore(0)
+    publish_depth = b.outputs.publish_depth
+    b.outputs.publish_depth = lambda *item: publishing.acquire(timeout=10) and publish_depth(*item)
+    for stamp_ns in (1, 2, 3):
+        b.image(stamp_ns)
+        assert b.estimator.started.acquire(timeout=10)
+    publishing.release(3)
+    state = b.settle()
+    assert b.outputs.depths == [1, 2, 3] and state.drops == {}
 
 
 def test_an_error_in_the_saliency_costs_no_frame(bench):
@@ -230,8 +272,11 @@ def test_what_waits_at_the_end_is_accounted_for(bench):
     b.image(1)
     assert b.estimator.started.acquire(timeout=10)
     b.image(2)
+    b.wait_until_prepared(2)
     stopper = threading.Thread(target=b.pipeline.stop)
     stopper.start()
+    while not b.pipeline.ledger.state().drops:
+        time.sleep(0.005)
     b.estimator.gate.release(10)
     stopper.join(10)
     state = b.pipeline.ledger.state()
@@ -244,6 +289,7 @@ def test_a_clock_that_goes_back_drops_what_waits(bench):
     b.image(1000 * NS)
     assert b.estimator.started.acquire(timeout=10)
     b.image(1001 * NS)
+    b.wait_until_prepared(1001 * NS)
     b.image(5 * NS)
     b.estimator.gate.release(10)
     state = b.settle()
@@ -282,7 +328,7 @@ def test_moving_returns_are_shifted_if_asked_for(bench, shift, depth_m):
 def test_late_radar_is_waited_for_as_long_as_stated(bench, max_wait_s, names):
     b = bench(("front",), **{"sync.max_wait": max_wait_s})
     b.image(NS)
-    b.pipeline.poll()
+    b.pipeline.synchronizer.poll(time.monotonic())
     b.radar(NS)
     b.settle()
     assert list(b.outputs.statuses[-1].radar_names) == names

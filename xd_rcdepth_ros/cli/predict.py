@@ -107,7 +107,7 @@ def write_results(
     pictures: dict[str, NDArray[Any]] = {
         "depth.png": depth_to_png(result.depth_m),
         "preview.png": colorize_depth(result.depth_m)[..., ::-1],
-        "radar.png": draw_radar(frame.image, result.radar)[..., ::-1],
+        "radar.png": draw_radar(frame.image, frame.radar_raster())[..., ::-1],
     }
     if saliency is not None:
         pictures["saliency.png"] = overlay_heatmap(frame.image, saliency)[..., ::-1]

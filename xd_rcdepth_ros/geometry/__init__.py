@@ -21,10 +21,17 @@ from xd_rcdepth_ros.geometry.sky import (
     sky_of_depth,
     split_sky,
 )
-from xd_rcdepth_ros.geometry.sweeps import LidarSweep, RadarSweep
+from xd_rcdepth_ros.geometry.sweeps import (
+    MAX_SWEEP_GAP_NS,
+    LidarSweep,
+    RadarSweep,
+    nearest_stamp,
+    sweeps_up_to,
+)
 
 __all__ = [
     "MAX_RANGE_M",
+    "MAX_SWEEP_GAP_NS",
     "NOT_SKY",
     "RADAR_CHANNELS",
     "SKY",
@@ -40,8 +47,10 @@ __all__ = [
     "RadarSweep",
     "RigidTransform",
     "SensorFrame",
+    "nearest_stamp",
     "rasterize_depth",
     "rasterize_radar",
     "sky_of_depth",
     "split_sky",
+    "sweeps_up_to",
 ]

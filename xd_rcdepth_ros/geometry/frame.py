@@ -124,16 +124,22 @@ class SensorFrame:
         """
         camera = self.camera
         width, height = round(camera.width * factor), round(camera.height * factor)
-        larger = self.resize(width, height)
-        depth, sky = larger.depth_m, larger.sky
+        return self.resize(width, height).scale_world(1 / factor)
+
+    def scale_world(self, factor: float) -> SensorFrame:
+        """Return the frame of a world that is larger by a factor, seen in the same image.
+
+        All positions and depths are multiplied by it. Velocities stay.
+        """
+        depth, sky = self.depth_m, self.sky
         if depth is not None:
-            depth = depth / np.float32(factor)
+            depth = depth * np.float32(factor)
             if sky is not None:
                 sky = np.where(np.isfinite(depth), sky_of_depth(depth), sky)
         return replace(
-            larger,
-            radar=tuple(sweep.scale(1 / factor) for sweep in self.radar),
-            lidar=None if self.lidar is None else self.lidar.scale(1 / factor),
+            self,
+            radar=tuple(sweep.scale(factor) for sweep in self.radar),
+            lidar=None if self.lidar is None else self.lidar.scale(factor),
             depth_m=depth,
             sky=sky,
         )
@@ -167,7 +173,8 @@ class DepthResult:
             too far (REP-117).
         camera: Intrinsics of ``depth_m``; same optical frame as the image.
         stamp_ns: Stamp of the image, nanoseconds.
-        radar: Radar returns as they were drawn for the network.
+        radar: Radar returns as the network saw them: on the grid's image part, whose pixels are
+            those of ``depth_m`` at the network's resolution, at the network's scale of depth.
         error: (h, w) float32, expected error of the depth as a share of it (scale of a Laplace
             distribution); None for models that do not say it.
         saliency: (h, w) float32 in [0, 1], if it was asked for.

@@ -3,7 +3,11 @@
 
 A network learns how many pixels a thing covers at a depth, so its metric scale holds for one focal
 length only. The image is therefore resized until its focal length is the one of the training, and
-then padded (or cropped) to the grid: rows on top, columns on both sides.
+then padded to the grid: rows on top, columns on both sides.
+
+Where a grid of a given size cannot hold that image, the image is resized further until it fits. A
+shorter focal length shows a world that is farther by the ratio of the two: radar is scaled to that
+world, and the depth that comes out is scaled back.
 """
 
 from __future__ import annotations
@@ -27,8 +31,10 @@ class NetworkGrid:
         height: Rows of the grid, pixels.
         image_width: Columns of the resized image, pixels.
         image_height: Rows of the resized image, pixels.
-        left: Column of the grid where the resized image starts; negative where it is cropped.
-        top: Row of the grid where the resized image starts; negative where it is cropped.
+        left: Column of the grid where the resized image starts.
+        top: Row of the grid where the resized image starts.
+        depth_scale: Metres of the world a metre of the network; below 1 where the image is smaller
+            than the network's focal length would have it.
     """
 
     width: int
@@ -37,6 +43,7 @@ class NetworkGrid:
     image_height: int
     left: int
     top: int
+    depth_scale: float = 1.0
 
     @classmethod
     def for_camera(
@@ -50,8 +57,8 @@ class NetworkGrid:
 
         Args:
             camera: Camera of the image.
-            focal_length_px: Focal length that the network expects; None fits the width to ``size``
-                or keeps the image's resolution.
+            focal_length_px: Focal length that the network expects; None fits the image to ``size``
+                or keeps its resolution, and leaves depth as it is.
             size: (height, width) of the grid; None takes the smallest one that holds the image.
             stride: The grid's height and width are rounded up to multiples of this.
         """
@@ -60,11 +67,14 @@ class NetworkGrid:
             sy = focal_length_px / camera.p[1, 1]
         else:
             sx = sy = 1.0 if size is None else size[1] / camera.width
-        image_width = max(1, round(camera.width * sx))
-        image_height = max(1, round(camera.height * sy))
+        fit = 1.0
+        if size is not None:
+            fit = min(1.0, size[1] / (camera.width * sx), size[0] / (camera.height * sy))
+        image_width = max(1, round(camera.width * sx * fit))
+        image_height = max(1, round(camera.height * sy * fit))
         height, width = size or (image_height, image_width)
         height, width = (-(-n // stride) * stride for n in (height, width))
-        # The road is at the bottom, the sky on top: keep the bottom row, pad or crop on top.
+        # The road is at the bottom, the sky on top: keep the bottom row, pad on top.
         return cls(
             width,
             height,
@@ -72,33 +82,30 @@ class NetworkGrid:
             image_height,
             left=(width - image_width) // 2,
             top=height - image_height,
+            depth_scale=1.0 if focal_length_px is None else fit,
         )
-
-    @property
-    def _crop(self) -> tuple[int, int, int, int]:
-        """Left, top, width, height of the part of the resized image that lies on the grid."""
-        left, top = max(0, -self.left), max(0, -self.top)
-        return left, top, min(self.image_width, self.width), min(self.image_height, self.height)
 
     @property
     def inside(self) -> tuple[slice, slice]:
         """Rows and columns of the grid that hold image, not padding."""
-        left, top = max(0, self.left), max(0, self.top)
-        _, _, width, height = self._crop
-        return slice(top, top + height), slice(left, left + width)
+        return (
+            slice(self.top, self.top + self.image_height),
+            slice(self.left, self.left + self.image_width),
+        )
 
     def place(self, frame: SensorFrame) -> SensorFrame:
-        """Return the frame on the grid: resized, cropped and padded, with all that moves along."""
+        """Return the frame on the grid: resized and padded, with all that moves along."""
         rows, columns = self.inside
-        return (
-            frame.resize(self.image_width, self.image_height)
-            .crop(*self._crop)
-            .pad(columns.start, rows.start, self.width - columns.stop, self.height - rows.stop)
+        resized = frame.resize(self.image_width, self.image_height)
+        if self.depth_scale != 1.0:
+            resized = resized.scale_world(1 / self.depth_scale)
+        return resized.pad(
+            columns.start, rows.start, self.width - columns.stop, self.height - rows.stop
         )
 
     def camera_of_image(self, camera: PinholeCamera) -> PinholeCamera:
         """Return the camera of the grid's image part: what the cut-out depth is seen by."""
-        return camera.resize(self.image_width, self.image_height).crop(*self._crop)
+        return camera.resize(self.image_width, self.image_height)
 
     def cut(self, grid_map: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the image part of a map on the grid (H, W): padding removed."""
@@ -107,10 +114,7 @@ class NetworkGrid:
     def to_image(
         self, grid_map: NDArray[np.float32], width: int, height: int
     ) -> NDArray[np.float32]:
-        """Return a map on the grid (H, W) at the image's own resolution; NaN where not covered."""
-        rows, columns = self.inside
-        left, top, part_width, part_height = self._crop
-        full = np.full((self.image_height, self.image_width), np.nan, np.float32)
-        full[top : top + part_height, left : left + part_width] = grid_map[rows, columns]
-        resized = cv2.resize(full, (width, height), interpolation=cv2.INTER_LINEAR)
+        """Return a map on the grid (H, W) at the image's own resolution."""
+        part = np.ascontiguousarray(grid_map[self.inside])
+        resized = cv2.resize(part, (width, height), interpolation=cv2.INTER_LINEAR)
         return np.asarray(resized, np.float32)

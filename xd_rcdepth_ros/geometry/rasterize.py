@@ -36,6 +36,18 @@ class RadarRaster:
     source: NDArray[np.int64]
     visible: NDArray[np.bool_]
 
+    def crop(self, rows: slice, columns: slice) -> RadarRaster:
+        """Return the part of the raster that lies in those rows and columns."""
+        u, v = self.pixels[:, 0], self.pixels[:, 1]
+        inside = (u >= columns.start) & (u < columns.stop) & (v >= rows.start) & (v < rows.stop)
+        return RadarRaster(
+            self.channels[:, rows, columns],
+            self.pixels[inside] - [columns.start, rows.start],
+            self.depth_m[inside],
+            self.source[inside],
+            self.visible[inside],
+        )
+
 
 def _into_image(
     camera: PinholeCamera, points_m: NDArray[np.floating], min_depth_m: float

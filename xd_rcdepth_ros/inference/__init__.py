@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """From a SensorFrame to a DepthResult, and pictures of both."""
 
-from xd_rcdepth_ros.inference.estimator import DepthEstimator, ModelInfo
+from xd_rcdepth_ros.inference.estimator import DepthEstimator, ModelInfo, NetworkInput
 from xd_rcdepth_ros.inference.overlay import colorize_depth, draw_radar, overlay_heatmap
 from xd_rcdepth_ros.inference.shipped import shipped_model
 
 __all__ = [
     "DepthEstimator",
     "ModelInfo",
+    "NetworkInput",
     "colorize_depth",
     "draw_radar",
     "overlay_heatmap",

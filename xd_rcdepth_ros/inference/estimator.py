@@ -13,7 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xd_rcdepth_ros.errors import ConfigurationError
-from xd_rcdepth_ros.geometry import DepthResult, NetworkGrid, PinholeCamera, SensorFrame
+from xd_rcdepth_ros.geometry import (
+    DepthResult,
+    NetworkGrid,
+    PinholeCamera,
+    RadarRaster,
+    SensorFrame,
+)
 from xd_rcdepth_ros.inference.backends import Choice, choose_backend
 from xd_rcdepth_ros.inference.explanation import (
     Region,
@@ -86,11 +92,30 @@ class Stopwatch:
         self._last = now
 
 
+@dataclass(frozen=True, eq=False)
+class NetworkInput:
+    """A frame as the network takes it.
+
+    Attributes:
+        frame: The frame as it came.
+        grid: How its image is laid onto the network's grid.
+        image: (H, W, 3) uint8, RGB, on the grid.
+        raster: Its radar on the grid, at the network's scale of depth.
+        timings_ms: Milliseconds by stage so far.
+    """
+
+    frame: SensorFrame
+    grid: NetworkGrid
+    image: NDArray[np.uint8]
+    raster: RadarRaster
+    timings_ms: Mapping[str, float]
+
+
 class DepthEstimator:
     """Runs a network on frames of any camera.
 
-    :meth:`estimate` and :meth:`explain` share no state that changes, so they may run in two
-    threads at once.
+    :meth:`prepare`, :meth:`infer` and :meth:`explain` share no state that changes, so they may run
+    in different threads at once; each of them in one.
 
     Args:
         choice: What runs the network, and its twin in PyTorch for what needs gradients.
@@ -182,31 +207,45 @@ class DepthEstimator:
         self._last_grid = None
 
     def estimate(self, frame: SensorFrame, output_size: str = "network") -> DepthResult:
-        """Estimate the depth of a frame.
+        """Estimate the depth of a frame: :meth:`prepare` and :meth:`infer` in one."""
+        return self.infer(self.prepare(frame), output_size)
+
+    def prepare(self, frame: SensorFrame) -> NetworkInput:
+        """Lay a frame onto the network's grid, its radar drawn.
 
         Args:
             frame: Image, camera and radar; without radar the image alone speaks.
-            output_size: ``network``, the resolution the network works at, or ``input``, the
-                image's own.
-
-        Returns:
-            Depth in metres with the camera that it belongs to; NaN where the network's grid does
-            not cover the image, +Inf where the network sees sky or nothing within range.
         """
-        if output_size not in ("network", "input"):
-            raise ConfigurationError(
-                f"output size is {output_size!r}; expected 'network' or 'input'."
-            )
         watch = Stopwatch()
         grid = self.grid(frame.camera)
         placed = grid.place(frame)
         watch.lap("preprocess")
         raster = placed.radar_raster()
         watch.lap("rasterize")
+        return NetworkInput(frame, grid, placed.image, raster, watch.timings_ms)
+
+    def infer(self, prepared: NetworkInput, output_size: str = "network") -> DepthResult:
+        """Run the network.
+
+        Args:
+            prepared: What :meth:`prepare` made.
+            output_size: ``network``, the resolution the network works at, or ``input``, the
+                image's own.
+
+        Returns:
+            Depth in metres of the whole image, with the camera that it belongs to; +Inf where the
+            network sees sky or nothing within range.
+        """
+        if output_size not in ("network", "input"):
+            raise ConfigurationError(
+                f"output size is {output_size!r}; expected 'network' or 'input'."
+            )
+        watch = Stopwatch()
+        frame, grid, raster = prepared.frame, prepared.grid, prepared.raster
         size = (grid.height, grid.width)
         self.grid_changes += self._last_grid not in (None, size)
         self._last_grid = size
-        on_grid = self._backend.run(placed.image, raster.channels)
+        on_grid = self._backend.run(prepared.image, raster.channels)
         watch.lap("network")
         if output_size == "network":
             maps = [np.ascontiguousarray(grid.cut(channel)) for channel in on_grid]
@@ -215,19 +254,22 @@ class DepthEstimator:
             camera = frame.camera
             maps = [grid.to_image(channel, camera.width, camera.height) for channel in on_grid]
         depth_m = maps[DEPTH]
+        if grid.depth_scale != 1.0:
+            depth_m *= np.float32(grid.depth_scale)
         if len(maps) > 1:
             depth_m[maps[SKY] > SKY_PROBABILITY] = np.inf
         watch.lap("postprocess")
-        flags = set() if len(raster.pixels) else {"no_radar"}
+        seen = raster.crop(*grid.inside)
+        flags = set() if len(seen.pixels) else {"no_radar"}
         if frame.radar and not all(sweep.ego_motion for sweep in frame.radar):
             flags.add("static_extrinsics")
         return DepthResult(
             depth_m,
             camera,
             frame.stamp_ns,
-            frame.radar_raster(),
+            seen,
             error=maps[ERROR] if len(maps) > 1 else None,
-            timings_ms=watch.timings_ms,
+            timings_ms={**prepared.timings_ms, **watch.timings_ms},
             flags=frozenset(flags),
         )
 
@@ -247,12 +289,12 @@ class DepthEstimator:
             method: ``grad_cam``, ``grad_cam_pp`` or ``gradient_x_input``.
 
         Returns:
-            (H, W) float32 in [0, 1] at the image's own resolution; 0 where not covered.
+            (H, W) float32 in [0, 1] at the image's own resolution.
         """
-        grid = self.grid(frame.camera)
+        prepared = self.prepare(frame)
+        grid = prepared.grid
         config = explanation_config(method, target, region, grid)
-        placed = grid.place(frame)
-        inputs = self._twin.upload(placed.image, placed.radar_raster().channels)
+        inputs = self._twin.upload(prepared.image, prepared.raster.channels)
         with self._twin.autocast():
             on_grid = saliency_map(self._twin.model, inputs, grid, config)
         self.backward_passes += 1
@@ -266,7 +308,7 @@ class DepthEstimator:
         target: str = "mean",
         region: Region | None = None,
         method: str = "gradient_x_input",
-        going: Callable[[], bool] = lambda: True,
+        should_continue: Callable[[], bool] = lambda: True,
     ) -> tuple[NDArray[np.float32], ...]:
         """Return each radar return's share in a frame's depth.
 
@@ -276,20 +318,21 @@ class DepthEstimator:
             region: As for :meth:`explain`.
             method: ``gradient_x_input`` (first order, one backward pass) or ``leave_one_out`` (the
                 effect of taking the return away, one forward pass a return).
-            going: Asked now and then during ``leave_one_out``; False ends it early.
+            should_continue: Asked now and then during ``leave_one_out``; False ends it early.
 
         Returns:
             (N,) float32 for each sweep of the frame, none negative; they sum to 1 over all sweeps,
             or to 0 where no return has a say. Returns outside the image, hidden or not finite get
             0: the network never saw them.
         """
-        grid = self.grid(frame.camera)
+        prepared = self.prepare(frame)
+        grid, raster = prepared.grid, prepared.raster
         config = explanation_config("grad_cam", target, region, grid)
-        placed = grid.place(frame)
-        raster = placed.radar_raster()
-        inputs = self._twin.upload(placed.image, raster.channels)
+        inputs = self._twin.upload(prepared.image, raster.channels)
         # Single precision: one return among a hundred changes the depth by millimetres.
-        signed = radar_contributions(self._twin.model, inputs, raster, grid, config, method, going)
+        signed = radar_contributions(
+            self._twin.model, inputs, raster, grid, config, method, should_continue
+        )
         self.backward_passes += method == "gradient_x_input" and bool(raster.visible.any())
         return shares_by_sweep(raster, signed, [len(sweep.points) for sweep in frame.radar])
 

@@ -9,6 +9,7 @@ padding has no say.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -26,35 +27,6 @@ ATTRIBUTION_METHODS = ("gradient_x_input", "leave_one_out")
 LEFT_OUT_AT_ONCE = 8  # images a batch; more would take memory, and time before one can stop
 
 
-def visible_region(grid: NetworkGrid, region: Region) -> Region:
-    """Return a region of the whole image as shares of the part that lies on the grid.
-
-    Args:
-        grid: Placement of the image.
-        region: Left, top, right, bottom as shares of the image.
-
-    Raises:
-        ConfigurationError: The region lies where the grid does not reach.
-    """
-    rows, columns = grid.inside
-    ends: list[float] = []
-    for share, size, start, part in (
-        (region[0], grid.image_width, grid.left, columns),
-        (region[1], grid.image_height, grid.top, rows),
-        (region[2], grid.image_width, grid.left, columns),
-        (region[3], grid.image_height, grid.top, rows),
-    ):
-        place = (share * size + min(start, 0)) / (part.stop - part.start)
-        ends.append(min(max(place, 0.0), 1.0))
-    left, top, right, bottom = ends
-    if left >= right or top >= bottom:
-        raise ConfigurationError(
-            f"saliency region is {region}, but the network's grid covers another part of the "
-            "image; choose a larger network size, or a region inside it."
-        )
-    return left, top, right, bottom
-
-
 def explanation_config(
     method: str, target: str, region: Region | None, grid: NetworkGrid
 ) -> ExplanationConfig:
@@ -68,15 +40,14 @@ def explanation_config(
         grid: Placement of the image.
 
     Raises:
-        ConfigurationError: A name is unknown, or the region is missing, empty or not seen.
+        ConfigurationError: A name is unknown, or the region is missing or empty.
     """
     saliency_target(target, region)  # refuses other names and regions
     layer = "image" if method == "gradient_x_input" else "decoder_8"
     config = ExplanationConfig(method=method, target=target, layers=(layer,))
-    if target != "region" or region is None:
-        return config
-    seen = visible_region(grid, region)
-    return ExplanationConfig(method=method, target=target, layers=(layer,), region=seen)
+    # What is near is so in the world; the network's metres may be others.
+    config = replace(config, near_m=config.near_m / grid.depth_scale)
+    return replace(config, region=region) if target == "region" and region else config
 
 
 def saliency_map(
@@ -109,7 +80,7 @@ def radar_contributions(
     grid: NetworkGrid,
     config: ExplanationConfig,
     method: str = "gradient_x_input",
-    going: Callable[[], bool] = lambda: True,
+    should_continue: Callable[[], bool] = lambda: True,
 ) -> NDArray[np.float64]:
     """Return what each return in the raster adds to the target, metres.
 
@@ -123,7 +94,7 @@ def radar_contributions(
             return's pixel, which is the effect of a small change scaled up (one backward pass);
             ``leave_one_out``: the target's fall when the return is taken away (one forward pass a
             return).
-        going: Asked between batches of ``leave_one_out``; False ends it early.
+        should_continue: Asked between batches of ``leave_one_out``; False ends it early.
 
     Returns:
         (M,) signed, in the order of ``raster.pixels``; 0 for a return hidden by a nearer one.
@@ -140,7 +111,7 @@ def radar_contributions(
         return contributions
     u, v = raster.pixels[raster.visible].T
     if method == "leave_one_out":
-        falls = _leave_one_out(model, inputs, (u, v), grid, config, going)
+        falls = _leave_one_out(model, inputs, (u, v), grid, config, should_continue)
     else:
         over_radar = ExplanationConfig(
             method="gradient_x_input",
@@ -149,6 +120,7 @@ def radar_contributions(
             rectify=False,
             normalisation="none",
             region=config.region,
+            near_m=config.near_m,
         )
         with torch.enable_grad():
             depth, activations = model.forward_taps(*inputs, ("radar",))
@@ -164,7 +136,7 @@ def _leave_one_out(
     pixels: tuple[NDArray[np.int64], NDArray[np.int64]],
     grid: NetworkGrid,
     config: ExplanationConfig,
-    going: Callable[[], bool],
+    should_continue: Callable[[], bool],
 ) -> NDArray[np.float64]:
     image, radar = inputs
     columns, rows = pixels
@@ -175,7 +147,7 @@ def _leave_one_out(
         mask = whole < config.near_m if config.target == "near" else None
         value = float(target_scalar(whole, config, mask))
         for start in range(0, len(columns), LEFT_OUT_AT_ONCE):
-            if not going():
+            if not should_continue():
                 break
             some = range(start, min(start + LEFT_OUT_AT_ONCE, len(columns)))
             without = radar.repeat(len(some), 1, 1, 1)

@@ -228,18 +228,18 @@ class DepthNode(LifecycleNode):
     def _on_image(self, message: Image | CompressedImage) -> None:
         if self._pipeline is not None:
             self._pipeline.on_image(message)
-            if self._pipeline.pending:
+            if self._pipeline.synchronizer.pending:
                 self._poll_timer.reset()
 
     def _poll(self) -> None:
         if self._pipeline is not None:
-            self._pipeline.poll()
-        if self._pipeline is None or not self._pipeline.pending:
+            self._pipeline.synchronizer.poll(time.monotonic())
+        if self._pipeline is None or not self._pipeline.synchronizer.pending:
             self._poll_timer.cancel()
 
     def _reset_time(self) -> None:
         if self._pipeline is not None:
-            self._pipeline.forget_time()
+            self._pipeline.reset_time()
 
     def _reconfigure(self, config: NodeConfig) -> None:
         self._diagnostics_timer.timer_period_ns = int(1e9 * config.diagnostics_period)
@@ -270,7 +270,7 @@ class DepthNode(LifecycleNode):
         drops, failures = self._recent_drops(ledger.drops), self._recent_transforms(counts)
         return [
             diagnostics.frames_status(node, ledger, drops, pipeline.timing, now_s),
-            diagnostics.synchronisation_status(node, pipeline.sync_counts()),
+            diagnostics.synchronisation_status(node, pipeline.synchronizer.counts()),
             diagnostics.transforms_status(node, counts, failures, config.fixed_frame),
             *(
                 diagnostics.input_status(node, state, now_s, config.watchdog_timeout)

@@ -21,7 +21,7 @@ from rosbags.highlevel import AnyReader
 from rosbags.interfaces import Connection
 
 from xd_rcdepth_ros.errors import GeometryError, MessageError, RecordingError, XDRCDepthError
-from xd_rcdepth_ros.geometry import PinholeCamera
+from xd_rcdepth_ros.geometry import PinholeCamera, nearest_stamp
 from xd_rcdepth_ros.recordings import schema
 from xd_rcdepth_ros.recordings.messages import camera_of, stamp_ns_of, transform_of
 from xd_rcdepth_ros.recordings.transforms import TransformTree
@@ -170,14 +170,14 @@ class BagIndex:
             max_offset_ns: Greatest distance to it.
             keyframe: If there are keyframes near enough, take the nearest of them.
         """
-        offset = np.abs(self.stamps(topic) - stamp_ns)
-        near = np.flatnonzero(offset <= max_offset_ns)
-        if not len(near):
-            return None
+        stamps = self.stamps(topic)
         if keyframe:
-            marked = [i for i in near if self.is_keyframe(self.entries[topic][i])]
-            near = np.array(marked) if marked else near
-        return int(near[np.argmin(offset[near])])
+            entries = self.entries.get(topic, [])
+            marked = [i for i, entry in enumerate(entries) if self.is_keyframe(entry)]
+            number = nearest_stamp(stamps[marked], stamp_ns, max_offset_ns)
+            if number is not None:
+                return marked[number]
+        return nearest_stamp(stamps, stamp_ns, max_offset_ns)
 
 
 def build_index(

@@ -20,7 +20,7 @@ from xd_rcdepth_ros.errors import (
     RecordingError,
     TransformUnavailableError,
 )
-from xd_rcdepth_ros.geometry import LidarSweep, RadarSweep, SensorFrame
+from xd_rcdepth_ros.geometry import LidarSweep, RadarSweep, SensorFrame, sweeps_up_to
 from xd_rcdepth_ros.recordings import schema
 from xd_rcdepth_ros.recordings.index import (
     BagIndex,
@@ -42,8 +42,6 @@ from xd_rcdepth_ros.recordings.schema import TopicNames
 
 _log = logging.getLogger(__name__)
 _IMAGES = (schema.COMPRESSED_IMAGE, schema.IMAGE)
-# Sweeps further apart than this do not belong to one past.
-_MAX_SWEEP_GAP_NS = 500_000_000
 
 
 class Recording:
@@ -245,9 +243,8 @@ class Recording:
         ego_motion: bool,
     ) -> list[RadarSweep]:
         result: list[RadarSweep] = []
-        for entry in reversed(self._index.entries[topic][max(0, newest - sweeps + 1) : newest + 1]):
-            if result and result[-1].stamp_ns - entry.stamp_ns > _MAX_SWEEP_GAP_NS:
-                break
+        for number in sweeps_up_to(self._index.stamps(topic), newest, sweeps):
+            entry = self._index.entries[topic][number]
             message = self._message(entry)
             transform, moved = self._transform(target, message, entry, ego_motion)
             if result and ego_motion and not moved:

@@ -8,16 +8,19 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from std_msgs.msg import Header
 
-from xd_rcdepth_ros.errors import GeometryError, MessageError, TransformUnavailableError
-from xd_rcdepth_ros.geometry import RadarPoints, RadarSweep, SensorFrame
+from xd_rcdepth_ros.errors import MessageError, TransformUnavailableError
+from xd_rcdepth_ros.geometry import PinholeCamera, RadarPoints, RadarSweep, SensorFrame
 from xd_rcdepth_ros.recordings.messages import rectify
 from xd_rcdepth_ros.ros.accounting import Complaints, FrameLedger
 from xd_rcdepth_ros.ros.cameras import CameraBook
-from xd_rcdepth_ros.ros.conversions import frame_name, image_to_rgb
+from xd_rcdepth_ros.ros.conversions import image_to_rgb
 from xd_rcdepth_ros.ros.parameters.configuration import NodeConfig
-from xd_rcdepth_ros.ros.sync.core import NS, Match, Sweep
+from xd_rcdepth_ros.ros.sync.core import NS, Match
+from xd_rcdepth_ros.ros.sync.history import Sweep
 from xd_rcdepth_ros.ros.transforms import SweepTransforms
 
 
@@ -35,16 +38,11 @@ class RadarMessage:
 
     Attributes:
         points: Returns in the radar's frame.
-        header: Its stamp and the name of that frame.
+        frame_id: Name of that frame, as tf2 wants it.
     """
 
     points: RadarPoints
-    header: Header
-
-    @property
-    def frame_id(self) -> str:
-        """Name of the radar's frame, as tf2 wants it."""
-        return frame_name(self.header.frame_id)
+    frame_id: str
 
 
 @dataclass(frozen=True)
@@ -94,48 +92,59 @@ class FrameAssembler:
             FrameRefusedError: The image or its camera cannot be used.
         """
         flags: set[str] = set()
-        start_s = self._clock()
-        stages_ms = {"wait": 1000 * (start_s - match.arrived_s)}
-        try:
-            image = image_to_rgb(match.image)
-        except MessageError as error:
-            raise FrameRefusedError("bad_image", str(error)) from error
         header = match.image.header
-        try:
-            height, width = image.shape[:2]
-            camera = self._cameras.find(header.frame_id, width, height, config.sync_max_wait)
-        except MessageError as error:
-            raise FrameRefusedError("no_camera_info", str(error)) from error
-        if not camera.is_rectified and config.rectify:
-            try:
-                image, camera = rectify(image, camera)
-            except MessageError as error:
-                raise FrameRefusedError("bad_camera_info", str(error)) from error
-            flags.add("rectified")
-        elif not camera.is_rectified:
-            camera = camera.rectified()
-            flags.add("unrectified")
-            self._complain(
-                f"camera_info of frame '{camera.frame_id}' has lens distortion and rectify is "
-                "false: its images are taken for rectified ones, which P describes.",
-            )
+        start_s = self._clock()
+        image, camera = self._read_image(match.image, config, flags)
         decoded_s = self._clock()
         camera_frame = camera.frame_id or header.frame_id
-        sweeps = tuple(
-            placed
+        placed = (
+            self._place(sweep, camera_frame, match.stamp_ns, config, flags)
             for sweep in match.sweeps
-            if (placed := self._place(sweep, camera_frame, match.stamp_ns, config, flags))
         )
+        sweeps = tuple(sweep for sweep in placed if sweep is not None)
         if match.held:
             flags.add("held_radar")
         if match.missing and sweeps:
             flags.add("partial_radar")
         if not sweeps:
             flags.add("no_radar")
-        stages_ms["decode"] = 1000 * (decoded_s - start_s)
-        stages_ms["transforms"] = 1000 * (self._clock() - decoded_s)
+        stages_ms = {
+            "wait": 1000 * (start_s - match.arrived_s),
+            "decode": 1000 * (decoded_s - start_s),
+            "transforms": 1000 * (self._clock() - decoded_s),
+        }
         frame = SensorFrame(image, camera, sweeps, match.stamp_ns)
         return Assembly(frame, header, match.arrived_s, frozenset(flags), stages_ms)
+
+    def _read_image(
+        self, message: Any, config: NodeConfig, flags: set[str]
+    ) -> tuple[NDArray[np.uint8], PinholeCamera]:
+        """Return the rectified image of a message and its camera."""
+        try:
+            image = image_to_rgb(message)
+        except MessageError as error:
+            raise FrameRefusedError("bad_image", str(error)) from error
+        height, width = image.shape[:2]
+        try:
+            camera = self._cameras.find(
+                message.header.frame_id, width, height, config.sync_max_wait
+            )
+        except MessageError as error:
+            raise FrameRefusedError("no_camera_info", str(error)) from error
+        if camera.is_rectified:
+            return image, camera
+        if config.rectify:
+            flags.add("rectified")
+            try:
+                return rectify(image, camera)
+            except MessageError as error:
+                raise FrameRefusedError("bad_camera_info", str(error)) from error
+        flags.add("unrectified")
+        self._complain(
+            f"camera_info of frame '{camera.frame_id}' has lens distortion and rectify is false: "
+            "its images are taken for rectified ones, which P describes."
+        )
+        return image, camera.rectified()
 
     def _place(
         self,
@@ -174,10 +183,6 @@ class FrameAssembler:
         points = sweep.payload.points
         if config.shift_moving_returns:
             points = points.shifted_by_motion((image_stamp_ns - sweep.stamp_ns) / NS)
-        try:
-            return RadarSweep(
-                points, found.camera_from_radar, sweep.stamp_ns, sweep.radar, found.ego_motion
-            )
-        except GeometryError as error:  # pragma: no cover - both parts are checked already
-            self._complain(str(error))
-            return None
+        return RadarSweep(
+            points, found.camera_from_radar, sweep.stamp_ns, sweep.radar, found.ego_motion
+        )

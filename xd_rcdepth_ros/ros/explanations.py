@@ -62,12 +62,12 @@ class Explanations:
         self._worker.stop()
 
     def _explain(self, assembly: Assembly) -> None:
-        config, start_s = self.config, self._clock()
+        start_s = self._clock()
         try:
-            self._publish(assembly, config)
+            self._publish(assembly, self.config)
         finally:
             took_s = self._clock() - start_s
-            self._limit.rest(took_s * (1 / config.saliency_share - 1))
+            self._limit.rest(took_s * (1 / self.config.saliency_share - 1))
 
     def _publish(self, assembly: Assembly, config: NodeConfig) -> None:
         frame, target = assembly.frame, config.saliency_target

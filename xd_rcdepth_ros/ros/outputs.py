@@ -15,7 +15,7 @@ from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from std_msgs.msg import Header
 
-from xd_rcdepth_ros.geometry import DepthResult, RadarRaster, SensorFrame
+from xd_rcdepth_ros.geometry import DepthResult, SensorFrame
 from xd_rcdepth_ros.inference import colorize_depth, draw_radar, overlay_heatmap
 from xd_rcdepth_ros.msg import DepthStatus
 from xd_rcdepth_ros.ros.conversions import (
@@ -101,7 +101,7 @@ class Outputs:
         )
 
     def publish_pictures(
-        self, result: DepthResult, rgb: NDArray[np.uint8], header: Header, config: NodeConfig
+        self, result: DepthResult, frame: SensorFrame, header: Header, config: NodeConfig
     ) -> None:
         """Draw and publish preview, radar picture and cloud, where wanted and due."""
         topics = ("~/depth/preview", "~/radar/image", "~/depth/points")
@@ -111,11 +111,10 @@ class Outputs:
             picture = colorize_depth(result.depth_m, config.preview_max_depth)
             self._publish_rgb("~/depth/preview", picture, header)
         if self.wanted("~/radar/image"):
-            raster: RadarRaster = result.radar
-            picture = draw_radar(rgb, raster, config.preview_max_depth)
+            picture = draw_radar(frame.image, frame.radar_raster(), config.preview_max_depth)
             self._publish_rgb("~/radar/image", picture, header)
         if self.wanted("~/depth/points"):
-            cloud = depth_to_cloud(result, rgb, header, config.points_stride)
+            cloud = depth_to_cloud(result, frame.image, header, config.points_stride)
             self._publishers["~/depth/points"].publish(cloud)
 
     def publish_saliency(

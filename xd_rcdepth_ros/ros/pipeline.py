@@ -1,30 +1,33 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From messages to published depth: synchronise, assemble, estimate, publish, explain.
+"""From messages to published depth: synchronise, prepare, estimate, publish, explain.
 
-Callbacks only decode radar, synchronise and put the match into a slot. Three threads do the rest:
-depth, pictures and saliency; each takes the newest item and the last two can only ever be late.
+Callbacks only decode radar, synchronise and put the match into a slot. Three threads do the rest,
+each with a slot for the newest item before it: while the network computes one frame, the next is
+decoded and drawn, and the last is published. Pictures and explanations have threads of their own.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
-
-from message_filters import SimpleFilter
 
 from xd_rcdepth_ros.errors import MessageError
 from xd_rcdepth_ros.geometry import DepthResult
-from xd_rcdepth_ros.inference import DepthEstimator
+from xd_rcdepth_ros.inference import DepthEstimator, NetworkInput
+from xd_rcdepth_ros.msg import DepthStatus
+from xd_rcdepth_ros.recordings.messages import stamp_ns_of
 from xd_rcdepth_ros.ros.accounting import Complaints, FrameLedger, FrameTiming
 from xd_rcdepth_ros.ros.assembly import Assembly, FrameAssembler, FrameRefusedError, RadarMessage
 from xd_rcdepth_ros.ros.cameras import CameraBook
+from xd_rcdepth_ros.ros.conversions import frame_name
 from xd_rcdepth_ros.ros.explanations import Explanations
 from xd_rcdepth_ros.ros.outputs import Outputs
 from xd_rcdepth_ros.ros.parameters.configuration import NodeConfig
 from xd_rcdepth_ros.ros.radars import decode_radar
 from xd_rcdepth_ros.ros.status import depth_status
-from xd_rcdepth_ros.ros.sync.core import NS, Match, SyncCounts, SyncSettings
+from xd_rcdepth_ros.ros.sync.core import NS, Match, SyncSettings
 from xd_rcdepth_ros.ros.sync.filter import SynchronizerFilter
 from xd_rcdepth_ros.ros.transforms import SweepTransforms
 from xd_rcdepth_ros.ros.worker import NewestWorker
@@ -44,6 +47,24 @@ def sync_settings(config: NodeConfig) -> SyncSettings:
     )
 
 
+@dataclass(frozen=True, eq=False)
+class _Prepared:
+    """A frame that is ready for the network, since ``ready_s`` (wall time, seconds)."""
+
+    assembly: Assembly
+    network_input: NetworkInput
+    ready_s: float
+
+
+@dataclass(frozen=True, eq=False)
+class _Estimated:
+    """A frame and its depth, with milliseconds by stage so far."""
+
+    assembly: Assembly
+    result: DepthResult
+    stages_ms: dict[str, float]
+
+
 class DepthPipeline:
     """Everything between the subscriptions and the publishers of an active depth node.
 
@@ -54,7 +75,14 @@ class DepthPipeline:
         outputs: Publishers.
         complain: Says what goes wrong, once a cause.
         ros_now_ns: Time of the ROS clock, nanoseconds.
-        alive: False once the ROS context is shut down: errors are then no news.
+        alive: False once the ROS context is shut down; errors are not logged then.
+
+    Attributes:
+        config: The parameters in use.
+        ledger: Counts every image and what became of it.
+        timing: How long frames took lately.
+        synchronizer: Puts images and sweeps together.
+        explanations: Explains a frame now and then.
     """
 
     def __init__(
@@ -74,32 +102,35 @@ class DepthPipeline:
         self._complain, self._ros_now_ns, self._alive = complain, ros_now_ns, alive
         self._cameras = CameraBook(complain)
         self._assembler = FrameAssembler(self._cameras, transforms, self.ledger, complain)
-        self._depth: NewestWorker[_MatchT] = NewestWorker(
-            "depth", self._work, lambda _, reason: self.ledger.dropped(reason), self._failed
+        self._preparing: NewestWorker[_MatchT] = NewestWorker(
+            "prepare", self._prepare, self._count_drop, self._count_error
         )
-        self._pictures: NewestWorker[tuple[Assembly, DepthResult]] = NewestWorker(
-            "pictures", self._draw, _ignore, self._side_failed
+        self._estimating: NewestWorker[_Prepared] = NewestWorker(
+            "network", self._estimate, self._count_drop, self._count_error
         )
-        self.explanations = Explanations(config, estimator, outputs, self._side_failed)
-        # What the callbacks below take in goes through filters: any other may be put between.
-        self.images = SimpleFilter()
-        self.radars = {name: SimpleFilter() for name in config.radars}
-        self._sync = SynchronizerFilter(
+        self._publishing: NewestWorker[_Estimated] = NewestWorker(
+            "publish", self._publish, self._count_drop, self._count_error, keep=4, finish=True
+        )
+        self._drawing: NewestWorker[_Estimated] = NewestWorker(
+            "pictures", self._draw, lambda _, reason: None, self._count_picture_error
+        )
+        self.explanations = Explanations(config, estimator, outputs, self._count_picture_error)
+        matches = SynchronizerFilter(
             config.sync_policy,
             config.radars,
             sync_settings(config),
-            self._unmatched,
-            self._time_reset,
+            self._count_unmatched,
+            self._start_anew,
         )
-        self._sync.connectInput(self.images, self.radars)
-        self._sync.registerCallback(self._matched)
+        matches.registerCallback(self._take_match)
+        self.synchronizer = matches.core
 
     # Callbacks of the node; all return at once. ------------------------------------------------
 
     def on_image(self, message: Any) -> None:
         """Take an Image or CompressedImage."""
         self.ledger.received()
-        self.images.signalMessage(message)
+        self.synchronizer.add_image(stamp_ns_of(message.header), message, time.monotonic())
 
     def on_camera_info(self, message: Any) -> None:
         """Take a CameraInfo."""
@@ -117,42 +148,31 @@ class DepthPipeline:
             self.ledger.event("bad_radar_messages")
             self._complain(f"radar '{name}': {error}", "error")
             return
-        self.radars[name].signalMessage(RadarMessage(points, message.header))
-
-    def poll(self) -> None:
-        """Let images go whose wait for radar is over."""
-        self._sync.poll()
-
-    # State ---------------------------------------------------------------------------------------
-
-    @property
-    def pending(self) -> int:
-        """Images that wait for radar."""
-        return self._sync.pending
-
-    def sync_counts(self) -> SyncCounts:
-        """Return the synchroniser's counters."""
-        return self._sync.counts()
+        sweep = RadarMessage(points, frame_name(message.header.frame_id))
+        self.synchronizer.add_sweep(name, stamp_ns_of(message.header), sweep, time.monotonic())
 
     def reconfigure(self, config: NodeConfig) -> None:
         """Use other parameters from the next frame on."""
         self.config = self.explanations.config = config
-        self._sync.settings = sync_settings(config)
+        self.synchronizer.settings = sync_settings(config)
 
-    def forget_time(self) -> None:
+    def reset_time(self) -> None:
         """Start anew after the clock jumped back."""
-        self._sync.clear("time_reset")
-        self._time_reset()
+        self.synchronizer.clear("time_reset")
+        self._start_anew()
 
     def stop(self) -> None:
         """Drop what waits, finish what is being worked on, end the threads."""
-        self._sync.clear("deactivated")
-        for worker in (self._depth, self._pictures, self.explanations):
+        self.synchronizer.clear("deactivated")
+        for worker in (self._preparing, self._estimating):
+            worker.clear("deactivated")
+        for worker in (self._preparing, self._estimating, self._publishing, self._drawing):
             worker.stop()
+        self.explanations.stop()
 
-    # Between synchroniser and slot -------------------------------------------------------------
+    # What the synchroniser calls ----------------------------------------------------------------
 
-    def _matched(self, match: _MatchT) -> None:
+    def _take_match(self, match: _MatchT) -> None:
         if match.missing or match.held:
             names = ", ".join(match.missing + match.held)
             self._complain(
@@ -160,9 +180,9 @@ class DepthPipeline:
                 f"the image at {match.stamp_ns / NS:.3f} s; going on by sync.on_missing_radar = "
                 f"{self.config.sync_on_missing_radar}.",
             )
-        self._depth.put(match)
+        self._preparing.put(match)
 
-    def _unmatched(self, stamp_ns: int, reason: str) -> None:
+    def _count_unmatched(self, stamp_ns: int, reason: str) -> None:
         self.ledger.dropped(reason)
         if reason in ("duplicate", "out_of_order"):
             self._complain(
@@ -170,71 +190,78 @@ class DepthPipeline:
                 "image needs a stamp of its own, later than the last; is there one source only?",
             )
 
-    def _time_reset(self) -> None:
+    def _start_anew(self) -> None:
         self.ledger.event("time_resets")
-        self._depth.clear("time_reset")
+        for worker in (self._preparing, self._estimating):
+            worker.clear("time_reset")
         self._transforms.reset()
         self._complain("stamps went back in time; starting anew.")
 
-    # The depth thread --------------------------------------------------------------------------
+    # The stages, each in a thread of its own -----------------------------------------------------
 
-    def _work(self, match: _MatchT) -> None:
-        config = self.config
+    def _prepare(self, match: _MatchT) -> None:
         try:
-            assembly = self._assembler.assemble(match, config)
+            assembly = self._assembler.assemble(match, self.config)
         except FrameRefusedError as error:
             self.ledger.dropped(error.reason)
             self._complain(f"image dropped: {error}", "error")
             return
-        result = self._estimator.estimate(assembly.frame, config.output_size)
-        publishing_s = time.monotonic()
-        self._outputs.publish_depth(result, assembly.header, config)
-        now_s = time.monotonic()
+        network_input = self._estimator.prepare(assembly.frame)
+        self._estimating.put(_Prepared(assembly, network_input, time.monotonic()))
+
+    def _estimate(self, prepared: _Prepared) -> None:
+        queue_ms = 1000 * (time.monotonic() - prepared.ready_s)
+        result = self._estimator.infer(prepared.network_input, self.config.output_size)
+        stages_ms = {**prepared.assembly.stages_ms, "queue": queue_ms, **result.timings_ms}
+        self._publishing.put(_Estimated(prepared.assembly, result, stages_ms))
+
+    def _publish(self, estimated: _Estimated) -> None:
+        start_s = time.monotonic()
+        self._outputs.publish_depth(estimated.result, estimated.assembly.header, self.config)
         self.ledger.published()
-        stages_ms = {
-            **assembly.stages_ms,
-            **result.timings_ms,
-            "publish": 1000 * (now_s - publishing_s),
-        }
-        latency_ms = (self._ros_now_ns() - match.stamp_ns) / 1e6
-        age_ms = 1000 * (now_s - match.arrived_s)
+        estimated.stages_ms["publish"] = 1000 * (time.monotonic() - start_s)
+        self._outputs.publish_status(self._account(estimated))
+        self._drawing.put(estimated)
+        self.explanations.offer(estimated.assembly)
+
+    def _account(self, estimated: _Estimated) -> DepthStatus:
+        """Note how long a frame took; return its status."""
+        assembly, now_s = estimated.assembly, time.monotonic()
+        latency_ms = (self._ros_now_ns() - assembly.frame.stamp_ns) / 1e6
+        age_ms = 1000 * (now_s - assembly.arrived_s)
         self.timing.latency_ms.add(latency_ms)
         self.timing.age_ms.add(age_ms)
         self.timing.published_s.add(now_s)
-        self.timing.add_stages(stages_ms)
-        self._outputs.publish_status(
-            depth_status(
-                assembly,
-                result,
-                self.ledger.state(),
-                self._estimator.info,
-                latency_ms,
-                age_ms,
-                stages_ms,
-            )
+        self.timing.add_stages(estimated.stages_ms)
+        return depth_status(
+            assembly,
+            estimated.result,
+            self.ledger.state(),
+            self._estimator.info,
+            latency_ms,
+            age_ms,
+            estimated.stages_ms,
         )
-        self._pictures.put((assembly, result))
-        self.explanations.offer(assembly)
 
-    def _failed(self, match: _MatchT, error: Exception) -> None:
+    def _draw(self, estimated: _Estimated) -> None:
+        assembly = estimated.assembly
+        self._outputs.publish_pictures(
+            estimated.result, assembly.frame, assembly.header, self.config
+        )
+
+    def _count_drop(self, item: object, reason: str) -> None:
+        self.ledger.dropped(reason)
+
+    def _count_error(self, item: _MatchT | _Prepared | _Estimated, error: Exception) -> None:
         self.ledger.dropped("worker_error")
+        stamp_ns = item.stamp_ns if isinstance(item, Match) else item.assembly.frame.stamp_ns
         if self._alive():
             self._complain(
-                f"image at {match.stamp_ns / NS:.3f} s dropped by {type(error).__name__}: {error}",
+                f"image at {stamp_ns / NS:.3f} s dropped by {type(error).__name__}: {error}",
                 "error",
             )
 
-    # The side threads --------------------------------------------------------------------------
-
-    def _draw(self, item: tuple[Assembly, DepthResult]) -> None:
-        assembly, result = item
-        self._outputs.publish_pictures(result, assembly.frame.image, assembly.header, self.config)
-
-    def _side_failed(self, _: Any, error: Exception) -> None:
+    def _count_picture_error(self, item: object, error: Exception) -> None:
         self.ledger.event("picture_errors")
         if self._alive():
             self._complain(f"no picture: {type(error).__name__}: {error}", "error")
-
-
-def _ignore(_: Any, reason: str) -> None:
-    """A picture that is not drawn is no loss: the next one is newer."""

@@ -37,7 +37,8 @@ class SyncRecorder:
     def play_three_loops(self):
         """Play 200 images and 86 sweeps three times; return the full sets of each loop."""
         events = sorted(
-            [(33 * i, "image") for i in range(200)] + [(77 * i, "radar") for i in range(86)]
+            [(100 + 33 * i, "image") for i in range(200)]
+            + [(100 + 77 * i, "radar") for i in range(86)]
         )
         complete, now_ms = [], 0
         for _ in range(3):

@@ -10,7 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sync_recorder import MS, SyncRecorder
 
-from xd_rcdepth_ros.ros.sync.synchronizer import CameraSynchronizer, SyncSettings
+from xd_rcdepth_ros.geometry import sweeps_up_to
+from xd_rcdepth_ros.recordings.index import BagIndex, Entry
+from xd_rcdepth_ros.ros.sync.core import CameraSynchronizer, SyncSettings
 
 
 class Recorder(SyncRecorder):
@@ -21,7 +23,7 @@ class Recorder(SyncRecorder):
         super().__init__(CameraSynchronizer, radars, defaults | options)
 
 
-def test_newest_sweep_in_the_window_goes_with_the_image():
+def test_nearest_sweep_in_the_window_goes_with_the_image():
     r = Recorder()
     for stamp in (900, 960, 1020):
         r.radar(stamp)
@@ -29,8 +31,8 @@ def test_newest_sweep_in_the_window_goes_with_the_image():
     assert r.pairs == [(1000, ("front 1020",))]  # later than the image, inside the window
     r.image(1130)  # 110 ms after the newest sweep: waits
     assert len(r.pairs) == 1 and r.sync.pending == 1
-    r.radar(1095)
-    assert r.pairs[1] == (1130, ("front 1095",))
+    r.radar(1125)
+    assert r.pairs[1] == (1130, ("front 1125",))
 
 
 def test_history_gives_older_sweeps_newest_first():
@@ -43,7 +45,7 @@ def test_history_gives_older_sweeps_newest_first():
 
 def test_history_does_not_reach_across_a_gap():
     r = Recorder(sweeps=3)
-    for stamp in (500, 960):  # 460 ms between them, three windows are 300 ms
+    for stamp in (440, 960):  # 520 ms between them, more than MAX_SWEEP_GAP_NS
         r.radar(stamp)
     r.image(1000)
     assert r.pairs == [(1000, ("front 960",))]
@@ -117,6 +119,7 @@ def test_time_jump_drops_what_waits_and_starts_anew():
     r.radar(100)
     assert (r.drops, r.resets) == ([(5200, "time_reset")], 1)
     r.image(150)
+    r.pass_time(60)
     assert r.pairs == [(150, ("front 100",))]
     counts = r.sync.counts()
     assert counts.resets == 1 and counts.sweeps_unused["front", "time_reset"] == 1
@@ -177,7 +180,7 @@ def test_an_exception_in_the_callback_costs_one_frame():
 def test_settings_hold_from_the_next_message():
     r = Recorder(max_wait_s=0.0, window_s=0.01)
     r.radar(950)
-    r.image(1000)
+    r.image(1000)  # 50 ms away
     r.sync.settings = SyncSettings(window_s=0.2, max_wait_s=0.0)
     r.image(1040)
     assert r.pairs == [(1000, ()), (1040, ("front 950",))]
@@ -185,8 +188,8 @@ def test_settings_hold_from_the_next_message():
 
 EVENTS = st.lists(
     st.one_of(
-        st.tuples(st.just("image"), st.integers(0, 3000)),
-        st.tuples(st.sampled_from(["front", "left"]), st.integers(0, 3000)),
+        st.tuples(st.just("image"), st.integers(1, 3000)),
+        st.tuples(st.sampled_from(["front", "left"]), st.integers(1, 3000)),
         st.tuples(st.just("time"), st.integers(1, 100)),
         st.tuples(st.just("clear"), st.just(0)),
     ),
@@ -258,16 +261,86 @@ def test_every_match_keeps_its_promises(events, sweeps):
 
 @settings(deadline=None, max_examples=200)
 @given(
-    radar=st.lists(st.integers(0, 2000), min_size=1, max_size=30, unique=True).map(sorted),
-    image_ms=st.integers(0, 2000),
+    radar=st.lists(st.integers(1, 2000), min_size=1, max_size=30, unique=True).map(sorted),
+    image_ms=st.integers(1, 2000),
+    sweeps=st.integers(1, 4),
 )
-def test_the_newest_fitting_sweep_is_chosen(radar, image_ms):
-    r = Recorder(time_jump_s=10.0)
+def test_the_same_sweeps_are_chosen_as_offline(radar, image_ms, sweeps):
+    r = Recorder(time_jump_s=10.0, hold_s=2.0, sweeps=sweeps)
     for stamp in radar:
         r.radar(stamp)
     r.image(image_ms)
     r.pass_time(60)
-    # A second is remembered at least; an image that is later than that gets nothing.
-    fitting = [s for s in radar if abs(s - image_ms) <= 100 and s >= radar[-1] - 1000]
-    expected = (f"front {fitting[-1]}",) if fitting else ()
-    assert r.pairs == [(image_ms, expected)]
+    index = BagIndex(entries={"/radar": [Entry("/radar", 0, ms * MS, "") for ms in radar]})
+    nearest = index.nearest("/radar", image_ms * MS, 100 * MS)
+    chosen = [] if nearest is None else sweeps_up_to(index.stamps("/radar"), nearest, sweeps)
+    assert r.pairs == [(image_ms, tuple(f"front {radar[i]}" for i in chosen))]
+
+
+def play_at_rates(camera_ms, radar_ms, delay_ms, seconds=14):
+    """Play a camera and a radar whose sweeps come a little late; return (matches, waited_ms)."""
+    r = Recorder()
+    events = [(ms, 0, "image", ms) for ms in range(camera_ms, 1000 * seconds, camera_ms)]
+    events += [(ms + delay_ms, 1, "radar", ms) for ms in range(radar_ms, 1000 * seconds, radar_ms)]
+    waited_ms, now_ms = [], 0
+    for at_ms, _, kind, stamp in sorted(events):
+        while now_ms < at_ms:  # the node polls each 10 ms while an image waits
+            step = min(10, at_ms - now_ms)
+            now_ms += step
+            r.pass_time(step)
+        before = len(r.matches)
+        getattr(r, kind)(stamp)
+        waited_ms += [1000 * (r.now_s - m.arrived_s) for m in r.matches[before:]]
+    return r.matches, waited_ms
+
+
+def test_equal_stamps_image_first_takes_the_sweep_of_the_image():
+    """Camera and radar at 15 Hz with equal stamps: 208 of 210 images took the sweep before."""
+    matches, waited_ms = play_at_rates(67, 67, delay_ms=5)
+    offsets = [(m.sweeps[0].stamp_ns - m.stamp_ns) // MS for m in matches if m.sweeps]
+    assert len(matches) > 200 and offsets == [0] * len(matches)
+    assert max(waited_ms) < 6
+
+
+def test_only_images_whose_nearest_sweep_is_to_come_wait():
+    """30 Hz camera, 13 Hz radar: all take the nearest sweep, and many need not wait for it."""
+    matches, waited_ms = play_at_rates(33, 77, delay_ms=8)
+    for match in matches[3:-3]:
+        offset_ms = (match.sweeps[0].stamp_ns - match.stamp_ns) / MS
+        assert abs(offset_ms) <= 77 / 2
+    assert sum(ms == 0 for ms in waited_ms) > 0.4 * len(waited_ms)
+    assert max(waited_ms) < 51
+
+
+def test_a_radar_that_stops_delays_images_no_longer_than_stated():
+    r = Recorder(window_s=0.4)
+    for stamp in range(100, 1100, 100):
+        r.radar(stamp)
+    r.image(1095)  # the next sweep, of 1100, would be nearer
+    assert r.sync.pending == 1
+    r.pass_time(51)
+    assert r.pairs == [(1095, ("front 1000",))]
+
+
+def test_stamp_zero_is_not_set_and_no_new_beginning():
+    """zero_stamp_radar: the sweep is counted by its own reason; images and history stay."""
+    r = Recorder()
+    for stamp in (900, 950):
+        r.radar(stamp)
+    r.radar(0)
+    r.image(960)
+    r.image(0)
+    assert r.pairs == [(960, ("front 950",))]
+    assert (r.drops, r.resets) == ([(0, "no_stamp")], 0)
+    assert r.accounted().sweeps_unused == {("front", "no_stamp"): 1}
+
+
+def test_a_match_says_how_far_the_newest_sweep_is():
+    """radar_clock_offset: what differs is known, so that it can be said."""
+    r = Recorder(("front", "left"))
+    r.radar(1000)
+    r.image(1_795_000_000)
+    r.pass_time(60)
+    (match,) = r.matches
+    assert match.missing == ("front", "left")
+    assert match.newest_s == {"front": pytest.approx(-1_794_999.0)}

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The sweeps of one radar that images may still want, and when its next one is to be expected."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import deque
+from dataclasses import dataclass
+from itertools import pairwise
+from statistics import median
+from typing import Generic, TypeVar
+
+from xd_rcdepth_ros.geometry import nearest_stamp, sweeps_up_to
+
+SweepT = TypeVar("SweepT")
+
+
+@dataclass(frozen=True)
+class Sweep(Generic[SweepT]):
+    """One sweep of a radar."""
+
+    radar: str
+    stamp_ns: int
+    payload: SweepT
+
+
+class History(Generic[SweepT]):
+    """Sweeps of one radar in the order of their stamps, and which of them were used."""
+
+    def __init__(self) -> None:
+        self.stamps: list[int] = []
+        self.sweeps: list[Sweep[SweepT]] = []
+        self.used: list[bool] = []
+        self.recent_ns: deque[int] = deque(maxlen=9)  # stamps in the order of arrival
+
+    def insert(self, sweep: Sweep[SweepT]) -> bool:
+        """Keep a sweep; return False if one of its stamp is there already."""
+        at = bisect_left(self.stamps, sweep.stamp_ns)
+        if self.stamps[at : at + 1] == [sweep.stamp_ns]:
+            return False
+        self.stamps.insert(at, sweep.stamp_ns)
+        self.sweeps.insert(at, sweep)
+        self.used.insert(at, False)
+        self.recent_ns.append(sweep.stamp_ns)
+        return True
+
+    def has_nearest(self, stamp_ns: int, window_ns: int) -> bool:
+        """Return True if a sweep fits an image and no nearer one is to be expected."""
+        if nearest_stamp(self.stamps, stamp_ns, window_ns) is None:
+            return False
+        age_ns = stamp_ns - self.stamps[-1]
+        if age_ns <= 0:
+            return True  # sweeps come in the order of their stamps, so others are farther
+        steps = [b - a for a, b in pairwise(self.recent_ns) if b > a]
+        if not steps:
+            return False
+        period_ns = median(steps)
+        past = age_ns % period_ns  # the next sweeps are expected at whole periods
+        return min(past, period_ns - past) >= age_ns
+
+    def last_before(self, stamp_ns: int, reach_ns: int) -> int | None:
+        """Return the index of the last sweep up to a stamp; None if it is older than the reach."""
+        at = bisect_left(self.stamps, stamp_ns + 1) - 1
+        return at if at >= 0 and self.stamps[at] >= stamp_ns - reach_ns else None
+
+    def take(self, newest: int, count: int) -> tuple[list[Sweep[SweepT]], int]:
+        """Return a sweep and those before it, and how many are used for the first time."""
+        chosen = sweeps_up_to(self.stamps, newest, count)
+        first_uses = sum(not self.used[index] for index in chosen)
+        for index in chosen:
+            self.used[index] = True
+        return [self.sweeps[index] for index in chosen], first_uses
+
+    def drop_first(self, count: int) -> int:
+        """Drop the oldest sweeps; return how many of them were never used."""
+        unused = self.used[:count].count(False)
+        del self.stamps[:count], self.sweeps[:count], self.used[:count]
+        return unused
