@@ -164,8 +164,8 @@ class DepthPipeline:
     def stop(self) -> None:
         """Drop what waits, finish what is being worked on, end the threads."""
         self.synchronizer.clear("deactivated")
-        for worker in (self._preparing, self._estimating):
-            worker.clear("deactivated")
+        self._preparing.clear("deactivated")
+        self._estimating.clear("deactivated")
         for worker in (self._preparing, self._estimating, self._publishing, self._drawing):
             worker.stop()
         self.explanations.stop()
@@ -192,8 +192,8 @@ class DepthPipeline:
 
     def _start_anew(self) -> None:
         self.ledger.event("time_resets")
-        for worker in (self._preparing, self._estimating):
-            worker.clear("time_reset")
+        self._preparing.clear("time_reset")
+        self._estimating.clear("time_reset")
         self._transforms.reset()
         self._complain("stamps went back in time; starting anew.")
 
