@@ -2,6 +2,7 @@
 """What the contract tests share: a ROS context of their own and programs beside them."""
 
 import os
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -14,7 +15,26 @@ from types import ModuleType
 
 import pytest
 
-DOMAIN_ID = 20
+# Keep the tests' ROS traffic on this machine, and away from that of other test runs.
+os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+os.environ["ROS_DOMAIN_ID"] = str(1 + os.getpid() % 100)
+
+# Nodes that announce themselves often are found soon, even if a first announcement is lost; large
+# segments of shared memory let best effort messages of several megabytes through.
+PROFILE = """<?xml version="1.0" encoding="UTF-8" ?>
+<dds xmlns="http://www.eprosima.com"><profiles>
+<transport_descriptors><transport_descriptor><transport_id>shm</transport_id><type>SHM</type>
+<segment_size>67108864</segment_size><maxMessageSize>16777216</maxMessageSize>
+</transport_descriptor><transport_descriptor><transport_id>udp</transport_id><type>UDPv4</type>
+</transport_descriptor></transport_descriptors>
+<participant profile_name="contract" is_default_profile="true"><rtps>
+<builtin><discovery_config>
+<leaseAnnouncement><sec>0</sec><nanosec>200000000</nanosec></leaseAnnouncement>
+</discovery_config></builtin>
+<userTransports><transport_id>shm</transport_id><transport_id>udp</transport_id></userTransports>
+<useBuiltinTransports>false</useBuiltinTransports></rtps></participant>
+</profiles></dds>
+"""
 
 
 @pytest.fixture
@@ -29,18 +49,29 @@ def only_here() -> Callable[[ModuleType], None]:
     return check
 
 
-@pytest.fixture
-def ros_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep this test's ROS traffic on this machine and away from other ROS systems."""
-    monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-    monkeypatch.setenv("ROS_DOMAIN_ID", str(DOMAIN_ID))
+@pytest.fixture(scope="session")
+def ros2() -> list[str]:
+    """The command, of this Python's environment or of the PATH."""
+    found = shutil.which("ros2", path=str(Path(sys.executable).parent)) or shutil.which("ros2")
+    if not found:
+        pytest.skip("the ros2 command is not installed")
+    return [found]
+
+
+@pytest.fixture(scope="session")
+def fast_dds_profile(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The environment variable that names PROFILE; Fast DDS 2 knows another than version 3."""
+    path = tmp_path_factory.mktemp("fast_dds") / "profile.xml"
+    path.write_text(PROFILE)
+    version_2 = os.environ.get("ROS_DISTRO") in ("humble", "iron", "jazzy")
+    return {f"{'FASTRTPS' if version_2 else 'FASTDDS'}_DEFAULT_PROFILES_FILE": str(path)}
 
 
 @pytest.fixture
-def node(ros_environment: None) -> Iterator:
+def node() -> Iterator:
     """A node that is not spun."""
     rclpy = pytest.importorskip("rclpy", reason="rclpy is not installed")
-    rclpy.init(domain_id=DOMAIN_ID)
+    rclpy.init()
     made = rclpy.create_node("contract")
     yield made
     made.destroy_node()
@@ -69,7 +100,7 @@ def spun(node) -> Iterator:  # type: ignore[no-untyped-def]
 
 
 @pytest.fixture
-def beside(ros_environment: None) -> Iterator[Callable[[str], subprocess.Popen]]:
+def beside() -> Iterator[Callable[[str], subprocess.Popen]]:
     """Run Python code in a process of its own until the test ends."""
     with ExitStack() as stack:
 

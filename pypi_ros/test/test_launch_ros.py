@@ -80,11 +80,9 @@ except (KeyboardInterrupt, ExternalShutdownException):
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """Keep logs and ROS traffic in one place; restore what launch actions change."""
+    """Keep logs in one place; restore what launch actions change."""
     before = dict(os.environ)
     monkeypatch.setenv("ROS_LOG_DIR", str(tmp_path / "log"))
-    monkeypatch.setenv("ROS_DOMAIN_ID", "14")
-    monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
     monkeypatch.setenv("AMENT_PREFIX_PATH", os.environ.get("AMENT_PREFIX_PATH") or sys.prefix)
     yield
     os.environ.clear()

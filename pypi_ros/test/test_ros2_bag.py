@@ -36,46 +36,6 @@ START_NS = 1_700_000_000_000_000_000
 PERIOD_NS = 50_000_000
 COUNT = 20
 
-# Nodes that announce themselves often are found soon, even if a first announcement is lost; large
-# segments of shared memory let best effort messages of several megabytes through.
-PROFILE = """<?xml version="1.0" encoding="UTF-8" ?>
-<dds xmlns="http://www.eprosima.com"><profiles>
-<transport_descriptors><transport_descriptor><transport_id>shm</transport_id><type>SHM</type>
-<segment_size>67108864</segment_size><maxMessageSize>16777216</maxMessageSize>
-</transport_descriptor><transport_descriptor><transport_id>udp</transport_id><type>UDPv4</type>
-</transport_descriptor></transport_descriptors>
-<participant profile_name="contract" is_default_profile="true"><rtps>
-<builtin><discovery_config>
-<leaseAnnouncement><sec>0</sec><nanosec>200000000</nanosec></leaseAnnouncement>
-</discovery_config></builtin>
-<userTransports><transport_id>shm</transport_id><transport_id>udp</transport_id></userTransports>
-<useBuiltinTransports>false</useBuiltinTransports></rtps></participant>
-</profiles></dds>
-"""
-
-
-@pytest.fixture(scope="module")
-def ros2() -> list[str]:
-    """The command, of this Python's environment or of the PATH."""
-    found = shutil.which("ros2", path=str(Path(sys.executable).parent)) or shutil.which("ros2")
-    if found:
-        return [found]
-    pytest.skip("the ros2 command is not installed")
-
-
-@pytest.fixture
-def environment(tmp_path: Path) -> dict[str, str]:
-    """The environment of all processes."""
-    profile = tmp_path / "profile.xml"
-    profile.write_text(PROFILE)
-    return {
-        **os.environ,
-        "ROS_DOMAIN_ID": "17",
-        "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
-        "FASTDDS_DEFAULT_PROFILES_FILE": str(profile),
-        "ROS_LOG_DIR": str(tmp_path / "log"),
-    }
-
 
 @dataclass
 class Topic:
@@ -200,7 +160,10 @@ class Commands:
 
 
 @pytest.fixture
-def commands(ros2: list[str], environment: dict[str, str], tmp_path: Path) -> Iterator[Commands]:
+def commands(
+    ros2: list[str], fast_dds_profile: dict[str, str], tmp_path: Path
+) -> Iterator[Commands]:
+    environment = {**os.environ, **fast_dds_profile, "ROS_LOG_DIR": str(tmp_path / "log")}
     made = Commands(ros2, environment, tmp_path)
     yield made
     for process in made.running:

@@ -2,7 +2,6 @@
 """Contract of ``ros2 launch`` and ``ros2 run``, as processes."""
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -14,21 +13,10 @@ from pathlib import Path
 import pytest
 
 
-@pytest.fixture
-def ros2() -> list[str]:
-    """The command, of this Python's environment or of the PATH."""
-    found = shutil.which("ros2", path=str(Path(sys.executable).parent)) or shutil.which("ros2")
-    if found:
-        return [found]
-    pytest.skip("the ros2 command is not installed")
-
-
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Keep logs and ROS traffic in one place."""
+    """Keep logs in one place."""
     monkeypatch.setenv("ROS_LOG_DIR", str(tmp_path / "log"))
-    monkeypatch.setenv("ROS_DOMAIN_ID", "15")
-    monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
 
 
 @pytest.fixture

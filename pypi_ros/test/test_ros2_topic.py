@@ -3,14 +3,12 @@
 
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
 import textwrap
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 import yaml
@@ -62,37 +60,16 @@ except (KeyboardInterrupt, ExternalShutdownException):
     pass
 """
 
-# Nodes that announce themselves often are found soon, even if a first announcement is lost.
-PROFILE = """<?xml version="1.0" encoding="UTF-8" ?>
-<dds xmlns="http://www.eprosima.com"><profiles>
-<participant profile_name="contract" is_default_profile="true"><rtps><builtin><discovery_config>
-<leaseAnnouncement><sec>0</sec><nanosec>200000000</nanosec></leaseAnnouncement>
-</discovery_config></builtin></rtps></participant>
-</profiles></dds>
-"""
-
 
 @pytest.fixture(scope="module")
-def ros2() -> list[str]:
-    """The command, of this Python's environment or of the PATH."""
-    found = shutil.which("ros2", path=str(Path(sys.executable).parent)) or shutil.which("ros2")
-    if found:
-        return [found]
-    pytest.skip("the ros2 command is not installed")
-
-
-@pytest.fixture(scope="module")
-def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def environment(
+    fast_dds_profile: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, str]:
     """The environment of all processes."""
-    directory = tmp_path_factory.mktemp("topic")
-    profile = directory / "profile.xml"
-    profile.write_text(PROFILE)
     return {
         **os.environ,
-        "ROS_DOMAIN_ID": "16",
-        "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
-        "FASTDDS_DEFAULT_PROFILES_FILE": str(profile),
-        "ROS_LOG_DIR": str(directory / "log"),
+        **fast_dds_profile,
+        "ROS_LOG_DIR": str(tmp_path_factory.mktemp("topic") / "log"),
     }
 
 

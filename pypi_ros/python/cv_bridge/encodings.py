@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the encoding names of sensor_msgs say about the pixels behind them."""
+"""The pixel layouts that sensor_msgs' encoding names stand for."""
 
 import re
 from typing import NamedTuple

@@ -48,7 +48,7 @@ class BufferCore:
     # Filling the tree ------------------------------------------------------------------------
 
     def set_transform(self, transform: TransformStamped, authority: str) -> None:
-        """Add the pose of a moving frame; a malformed one is refused and said in the log.
+        """Add the pose of a moving frame; a malformed one is refused and logged.
 
         Args:
             transform: pose of child_frame_id in header.frame_id at header.stamp.
@@ -61,7 +61,7 @@ class BufferCore:
         self._insert(transform, authority, is_static=True)
 
     def clear(self) -> None:
-        """Forget the poses of all moving frames; static ones and the frame names stay."""
+        """Drop the poses of all moving frames; static ones and the frame names stay."""
         with self._lock:
             for cache in self._caches.values():
                 cache.clear()
@@ -243,7 +243,7 @@ class BufferCore:
 
 
 def _problem(parent: str, child: str, transform: Rigid) -> str:
-    """Say what is wrong with a transform; empty if nothing is."""
+    """Return what is wrong with a transform; empty if nothing is."""
     if not child:
         return "TF_NO_CHILD_FRAME_ID: Ignoring transform because child_frame_id not set"
     if not parent:

@@ -26,7 +26,7 @@ class TimeCache:
     """The samples of a moving frame in the order of their stamps, for a limited time back.
 
     Args:
-        duration_ns: samples older than the newest by more than this are forgotten.
+        duration_ns: samples older than the newest by more than this are dropped.
     """
 
     is_static = False
@@ -37,7 +37,7 @@ class TimeCache:
         self._samples: list[Sample] = []
 
     def clear(self) -> None:
-        """Forget every sample."""
+        """Drop every sample."""
         self._stamps.clear()
         self._samples.clear()
 

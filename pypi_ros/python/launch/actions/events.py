@@ -50,7 +50,7 @@ class Shutdown(EmitEvent):
         super().__init__(event=ShutdownEvent(reason=reason), **kwargs)
 
     def execute(self, context: LaunchContext) -> None:
-        """Emit the shutdown event; say which process was required, if one has just ended."""
+        """Emit the shutdown event; log which required process has ended, if one has."""
         event = context.get_locals_as_dict().get("event")
         if isinstance(event, ProcessExited):
             logging.get_logger().info(

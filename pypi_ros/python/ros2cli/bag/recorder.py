@@ -167,7 +167,7 @@ class Recorder:
         digest = f"RIHS01_{bytes(endpoints[0].topic_type_hash.value).hex()}"
         write = self._bag.add_topic(topic, type_name, digest, to_recorded(endpoints))
 
-        def on_message(data: bytes, info: dict[str, Any]) -> None:
+        def on_message(data: bytes, info: Any) -> None:
             write(info["received_timestamp"] or time.time_ns(), data)
 
         self._subscriptions.append(
