@@ -78,6 +78,8 @@ class ScheduleConfig:
         steps: Optimiser steps of the whole run.
         batch_size: Samples a step, over all processes together.
         learning_rate: Peak of the schedule.
+        encoder_rate: Learning rate of the encoders as a share of it: their ImageNet weights know
+            more pictures than any training here shows.
         warmup_steps: Steps of linear rise to the peak.
         power: Exponent of the polynomial decay to 0 at the end.
         weight_decay: Of AdamW; not on biases and normalisation.
@@ -93,6 +95,7 @@ class ScheduleConfig:
     steps: int = 10_000
     batch_size: int = 4
     learning_rate: float = 1e-3
+    encoder_rate: float = 1.0
     warmup_steps: int = 100
     power: float = 0.9
     weight_decay: float = 1e-2
@@ -106,7 +109,7 @@ class ScheduleConfig:
     def __post_init__(self) -> None:
         for key in ("steps", "batch_size", "validate_every"):
             require(getattr(self, key) >= 1, key, getattr(self, key), "1 or more")
-        for key in ("learning_rate", "gradient_clip", "power"):
+        for key in ("learning_rate", "encoder_rate", "gradient_clip", "power"):
             require(getattr(self, key) > 0, key, getattr(self, key), "more than 0")
         for key in ("warmup_steps", "weight_decay", "patience"):
             require(getattr(self, key) >= 0, key, getattr(self, key), "0 or more")
@@ -125,7 +128,8 @@ class RunConfig:
         validation: Bags that choose the best checkpoint. Never the bags that figures are
             published on, unless there are no others; then say so.
         teacher: Model file of the teacher, for a student with any term that needs one.
-        start: Model file to start from, instead of fresh weights and ``encoders``.
+        start: Model file to start from: weights of the same name and shape are taken over, the
+            others stay fresh or come from ``encoders``.
         encoders: ImageNet weights (safetensors) by module: ``image_encoder``, ``radar_encoder``
             and, for the teacher, ``stage1``.
         focal_length_px: Images are resized to this focal length.

@@ -16,14 +16,10 @@ from typing import Any
 import lightning.pytorch as lightning
 import torch
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
-from torch import nn
 from torch.utils.data import DataLoader
 
 from xd_rcdepth_ros.errors import CheckpointError, ConfigurationError, XDRCDepthError
 from xd_rcdepth_ros.network import file_sha256, load_checkpoint
-from xd_rcdepth_ros.network.pretrained import load_encoder
-from xd_rcdepth_ros.network.student import Student
-from xd_rcdepth_ros.network.teacher import Teacher
 from xd_rcdepth_ros.training.batches import (
     Batch,
     Samples,
@@ -34,6 +30,7 @@ from xd_rcdepth_ros.training.batches import (
 from xd_rcdepth_ros.training.checkpoints import Checkpoints, header_of
 from xd_rcdepth_ros.training.config import RunConfig, SourceConfig
 from xd_rcdepth_ros.training.frames import TrainingFrames, row_medians
+from xd_rcdepth_ros.training.networks import make_network
 from xd_rcdepth_ros.training.progress import (
     Control,
     Progress,
@@ -119,34 +116,6 @@ def run(
         report(progress)
         model = checkpoints.best_file if checkpoints.best_file.exists() else None
         return RunResult(progress, model, loaders.unusable, trainer.is_global_zero)
-
-
-def make_network(config: RunConfig) -> nn.Module:
-    """Return the network of a run: from ``start``, or fresh with ``encoders`` loaded."""
-    torch.manual_seed(config.seed)
-    if config.start is not None:
-        network, _ = load_checkpoint(config.start)
-        wanted = Student if config.stage == "student" else Teacher
-        if not isinstance(network, wanted):
-            raise CheckpointError(
-                f"start {config.start} holds a {type(network).__name__}; expected a "
-                f"{wanted.__name__} for stage {config.stage}."
-            )
-        return network.train()
-    if config.stage == "student":
-        network = Student(config.student)
-    else:
-        network = Teacher(config.teacher_network)
-    for name, file in config.encoders.items():
-        path = f"{name}.encoder" if name == "stage1" else name
-        try:
-            encoder = network.get_submodule(path)
-        except AttributeError as error:
-            raise ConfigurationError(
-                f"encoders names {name!r}; expected image_encoder, radar_encoder or stage1."
-            ) from error
-        load_encoder(encoder, file)
-    return network.train()
 
 
 def make_task(config: RunConfig, references: ReferenceStore | None = None) -> DepthTask:

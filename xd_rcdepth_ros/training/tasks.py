@@ -90,7 +90,8 @@ class DepthTask(lightning.LightningModule):
         self.last_terms: dict[str, float] = {}
         self.nonfinite_steps = 0
         self._nonfinite_in_a_row = 0
-        self._mae, self._dense_mae = MeanMetric(), MeanMetric()
+        self._maes = nn.ModuleList(MeanMetric() for _ in config.validation)
+        self._dense_mae = MeanMetric()
         self.train()
 
     @property
@@ -162,28 +163,43 @@ class DepthTask(lightning.LightningModule):
         """Score the average on one batch."""
         depth = self.best_network(batch.image, batch.radar)[:, :1].float()
         single, dense = image_mae(depth, batch.single_m), image_mae(depth, batch.dense_m)
-        # Where there is no lidar, exact depth is the truth.
-        self._mae.update(single if len(single) else dense)
+        # Where there is no lidar, exact depth is the truth. Batches hold one sample.
+        source = int(batch.keys[0, 0])
+        cast(MeanMetric, self._maes[source]).update(single if len(single) else dense)
         if len(dense):
             self._dense_mae.update(dense)
 
     def on_validation_epoch_end(self) -> None:
-        """Book the figures: ``mae_m`` chooses the best checkpoint."""
-        self.log("validation/mae_m", self._mae.compute())
+        """Book the figures: ``mae_m`` chooses the best checkpoint.
+
+        It is the geometric mean over the sources, so that a tenth better on one of them makes up
+        for a tenth worse on another, whatever their depths and numbers of frames.
+        """
+        metrics = [cast(MeanMetric, metric) for metric in self._maes]
+        maes = {i: m.compute() for i, m in enumerate(metrics) if m.update_called}
+        self.log("validation/mae_m", torch.stack(list(maes.values())).log().mean().exp())
+        if len(maes) > 1:
+            self.log_dict({f"validation/mae_m/{i}": mae for i, mae in maes.items()})
         if self._dense_mae.update_called:
             self.log("validation/dense_mae_m", self._dense_mae.compute())
-        self._mae.reset()
-        self._dense_mae.reset()
+        for metric in (*metrics, self._dense_mae):
+            metric.reset()
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """AdamW, without decay of biases and normalisation; warm-up and polynomial decay."""
-        decayed = [p for p in self.network.parameters() if p.requires_grad and p.dim() > 1]
-        others = [p for p in self.network.parameters() if p.requires_grad and p.dim() <= 1]
-        groups = [
-            {"params": decayed, "weight_decay": self.schedule.weight_decay},
-            {"params": others, "weight_decay": 0.0},
-        ]
-        optimiser = torch.optim.AdamW(groups, lr=self.schedule.learning_rate)
+        schedule = self.schedule
+        groups = []
+        for encoders, rate in ((False, 1.0), (True, schedule.encoder_rate)):
+            learning = [
+                parameter
+                for name, parameter in self.network.named_parameters()
+                if parameter.requires_grad and ("encoder." in name) == encoders
+            ]
+            for decayed, decay in ((True, schedule.weight_decay), (False, 0.0)):
+                part = [p for p in learning if (p.dim() > 1) == decayed]
+                lr = rate * schedule.learning_rate
+                groups.append({"params": part, "weight_decay": decay, "lr": lr})
+        optimiser = torch.optim.AdamW(groups, lr=schedule.learning_rate)
         rate = torch.optim.lr_scheduler.LambdaLR(
             optimiser, lambda step: learning_rate_factor(step, self.schedule)
         )
