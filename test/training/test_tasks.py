@@ -12,6 +12,7 @@ from xd_rcdepth_ros.network import Student
 from xd_rcdepth_ros.training.batches import Batch
 from xd_rcdepth_ros.training.config import ScheduleConfig
 from xd_rcdepth_ros.training.tasks import (
+    DepthTask,
     StudentTask,
     image_mae,
     learning_rate_factor,
@@ -48,6 +49,8 @@ def test_a_faded_teacher_weighs_less_and_is_then_not_asked(config, monkeypatch):
         torch.zeros(1, 4, 64, 96),
         depth,
         depth,
+        torch.full_like(depth, float("nan")),
+        torch.tensor([False]),
         torch.tensor([[0, 0, -1]]),
     )
     monkeypatch.setattr(StudentTask, "global_step", 1)
@@ -94,8 +97,63 @@ def test_frozen_statistics_stay_frozen(config):
 def test_biases_and_norms_do_not_decay(config):
     task = StudentTask(Student(), config)
     groups = task.configure_optimizers()["optimizer"].param_groups
-    assert [g["weight_decay"] for g in groups] == [config.schedule.weight_decay, 0.0]
-    assert all(p.dim() > 1 for p in groups[0]["params"])
-    assert all(p.dim() <= 1 for p in groups[1]["params"])
+    for group in groups:
+        decays = group["weight_decay"] > 0
+        assert group["params"] and all((p.dim() > 1) == decays for p in group["params"])
+    assert {g["weight_decay"] for g in groups} == {config.schedule.weight_decay, 0.0}
     total = sum(len(g["params"]) for g in groups)
     assert total == len(list(task.network.parameters()))
+
+
+class FakeNetwork(nn.Module):
+    """Says the same depth everywhere."""
+
+    def __init__(self, depth_m):
+        super().__init__()
+        self.encoder = nn.Linear(2, 2)
+        self.depth_m = nn.Parameter(torch.full((1,), depth_m))
+
+    def forward(self, image, radar):
+        return self.depth_m.expand(len(image), 1, *image.shape[2:])
+
+
+def validation_batch(source, truth_m):
+    """One sample of a source: every pixel at one depth."""
+    unknown = torch.full((1, 1, 4, 6), float("nan"))
+    return Batch(
+        torch.rand(1, 3, 4, 6),
+        torch.zeros(1, 4, 4, 6),
+        torch.full((1, 1, 4, 6), truth_m),
+        unknown,
+        unknown,
+        torch.tensor([False]),
+        torch.tensor([[source, 0, -1]]),
+    )
+
+
+def test_sets_count_alike_in_what_chooses_the_best(config, monkeypatch):
+    """Two frames 1 m off in one set and one 4 m off in another: the geometric mean is 2 m."""
+    config = replace(config, validation=(config.validation[0],) * 3)
+    task = DepthTask(FakeNetwork(10.0), config)
+    booked = {}
+    monkeypatch.setattr(task, "log", lambda name, value: booked.update({name: float(value)}))
+    monkeypatch.setattr(task, "log_dict", lambda values: booked.update(values))
+    for source, truth_m in ((0, 11.0), (0, 9.0), (2, 14.0)):  # set 1 has no depth at all
+        task.validation_step(validation_batch(source, truth_m), 0)
+    task.validation_step(validation_batch(1, float("nan")), 0)
+    task.on_validation_epoch_end()
+    assert booked["validation/mae_m"] == pytest.approx(2.0)
+    assert booked["validation/mae_m/0"] == 1.0 and booked["validation/mae_m/2"] == 4.0
+
+
+def test_encoders_learn_at_a_rate_of_their_own(config):
+    config = replace(config, schedule=replace(config.schedule, encoder_rate=0.25))
+    task = DepthTask(FakeNetwork(10.0), config)
+    groups = task.configure_optimizers()["optimizer"].param_groups
+    peaks = {id(p): group["initial_lr"] for group in groups for p in group["params"]}
+    rate = config.schedule.learning_rate
+    network = task.network
+    assert peaks[id(network.depth_m)] == rate
+    assert peaks[id(network.encoder.weight)] == peaks[id(network.encoder.bias)] == 0.25 * rate
+    decays = {id(p): group["weight_decay"] for group in groups for p in group["params"]}
+    assert decays[id(network.encoder.weight)] > 0 == decays[id(network.encoder.bias)]

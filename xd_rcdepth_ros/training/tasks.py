@@ -165,7 +165,9 @@ class DepthTask(lightning.LightningModule):
         single, dense = image_mae(depth, batch.single_m), image_mae(depth, batch.dense_m)
         # Where there is no lidar, exact depth is the truth. Batches hold one sample.
         source = int(batch.keys[0, 0])
-        cast(MeanMetric, self._maes[source]).update(single if len(single) else dense)
+        scores = single if len(single) else dense
+        if len(scores):
+            cast(MeanMetric, self._maes[source]).update(scores)
         if len(dense):
             self._dense_mae.update(dense)
 
@@ -188,8 +190,8 @@ class DepthTask(lightning.LightningModule):
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """AdamW, without decay of biases and normalisation; warm-up and polynomial decay."""
         schedule = self.schedule
-        groups = []
-        for encoders, rate in ((False, 1.0), (True, schedule.encoder_rate)):
+        groups: list[dict[str, Any]] = []
+        for encoders, share in ((False, 1.0), (True, schedule.encoder_rate)):
             learning = [
                 parameter
                 for name, parameter in self.network.named_parameters()
@@ -197,7 +199,7 @@ class DepthTask(lightning.LightningModule):
             ]
             for decayed, decay in ((True, schedule.weight_decay), (False, 0.0)):
                 part = [p for p in learning if (p.dim() > 1) == decayed]
-                lr = rate * schedule.learning_rate
+                lr = share * schedule.learning_rate
                 groups.append({"params": part, "weight_decay": decay, "lr": lr})
         optimiser = torch.optim.AdamW(groups, lr=schedule.learning_rate)
         rate = torch.optim.lr_scheduler.LambdaLR(
