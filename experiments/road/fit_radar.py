@@ -34,6 +34,7 @@ Make = Callable[[SensorFrame, int], RadarSweep]
 # Radar -> kind it stands for, split, and every how many-th frame is looked at.
 REAL = {"astyx": ("imaging", "train", 12), "aimotive_rear": ("sparse", None, 2)}
 # What differs from unit to unit, as this one has it; the kind spreads it over many.
+WITHOUT_RADAR = ("kitti", "ddad")  # shown in the picture where they are there
 UNIT: dict[str, dict[str, object]] = {
     "astyx": {},
     "aimotive_rear": {
@@ -109,6 +110,9 @@ def measure(frame: SensorFrame, sweep: RadarSweep) -> dict[str, Array]:
     result = {"returns": np.array([float(len(points))]), "depth m": points[:, 0]}
     result |= {"azimuth deg": azimuth, "elevation deg": elevation, "height m": points[:, 2]}
     result["strength dB"] = sweep.points.rcs_dbsm[seen].astype(float)
+    result["over ground m/s"] = np.linalg.norm(
+        sweep.points.velocity_compensated_mps[seen], axis=1
+    ).astype(float)
     if len(points) < 2 or not len(objects):
         return result
     lidar_range, lidar_azimuth, lidar_elevation = angles(lidar)
@@ -198,18 +202,25 @@ def print_table(real: dict[str, Array], made: dict[str, Array]) -> None:
     apart = distances(real, made)
     print("| | real: 5 / 25 / 50 / 75 / 95 % | made | apart |")
     print("|---|---|---|---|")
-    for key in real:
+    for key in (k for k in real if k != "over ground m/s"):
         cells = []
         for values in (real[key], made[key]):
             known = values[np.isfinite(values)]
-            cells.append(" / ".join(f"{v:.3g}" for v in np.percentile(known, [5, 25, 50, 75, 95])))
-        print(f"| {key} | {cells[0]} | {cells[1]} | {apart.get(key, float('nan')):.2f} |")
+            steps = np.percentile(known, [5, 25, 50, 75, 95])
+            cells.append(" / ".join(f"{v:.0f}" if abs(v) >= 100 else f"{v:.2g}" for v in steps))
+        distance = f"{100 * apart[key]:.0f} %" if key in apart else ""
+        print(f"| {key} | {cells[0]} | {cells[1]} | {distance} |")
     for name, low, high in (("no lidar within 3 m of it", 3, np.inf), ("within 1 m", -1, 1)):
         shares = []
         for values in (real["off objects m"], made["off objects m"]):
             off = np.nan_to_num(values, nan=np.inf)
             shares.append(f"{100 * ((off > low) & (off <= high)).mean():.0f} %")
         print(f"| objects: {name} | {shares[0]} | {shares[1]} | |")
+    shares = []
+    for values in (real["over ground m/s"], made["over ground m/s"]):
+        known = values[np.isfinite(values)]
+        shares.append(f"{100 * (known > 1).mean():.0f} %" if len(known) else "not known")
+    print(f"| faster than 1 m/s over ground | {shares[0]} | {shares[1]} | |")
     for low, high in ((0, 20), (20, 40), (40, 80), (80, 200)):
         strengths = []
         for values in (real, made):
@@ -225,15 +236,29 @@ def draw(frame: SensorFrame, sweep: RadarSweep, width: int = 560) -> NDArray[np.
     """Return the image with the returns, coloured by depth (near red, far blue)."""
     scale = width / frame.camera.width
     image = cv2.resize(frame.image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    top = max(0, round(frame.camera.p[1, 2] * scale) - 85)  # around the horizon
+    image = np.asarray(image)[top : top + 160]
     image = (image * 0.6).astype(np.uint8)
     points, _, _ = in_image(frame, sweep)
     uv, depth = frame.camera.project(points)
     hue = np.clip(np.log(depth / 5) / np.log(100 / 5), 0, 1) * 120
     radius = 2 if len(points) > 150 else 4
-    for place, h in zip(uv * scale, hue, strict=True):
+    for place, h in zip(uv * scale - [0, top], hue, strict=True):
         colour = cv2.cvtColor(np.uint8([[[h, 255, 255]]]), cv2.COLOR_HSV2RGB)[0, 0]
         cv2.circle(image, (round(place[0]), round(place[1])), radius, colour.tolist(), -1)
     return np.asarray(image, np.uint8)
+
+
+def draw_made(folder: Path) -> NDArray[np.uint8]:
+    """Return one frame of a data set without radar with both kinds made for it."""
+    with Recording(find_recordings(folder)[0]) as recording:
+        frame = recording.frame(len(recording) // 2)
+    kinds = [
+        label(draw(frame, sweep_from_lidar(frame, kind, np.random.default_rng(3))),
+              f"{folder.name}: made from lidar: {kind}")
+        for kind in ("sparse", "imaging")
+    ]  # fmt: skip
+    return np.hstack(kinds)
 
 
 def label(image: NDArray[np.uint8], text: str) -> NDArray[np.uint8]:
@@ -271,9 +296,12 @@ def main() -> None:
                 np.hstack([label(draw(frame, frame.radar[0]), f"{name}: radar, recorded"),
                            label(draw(frame, made), f"made from lidar: {kind}")])
             )  # fmt: skip
+    for name in WITHOUT_RADAR:
+        if arguments.picture and (arguments.recordings / name).is_dir():
+            rows.append(draw_made(arguments.recordings / name))
     if arguments.picture:
         picture = cv2.cvtColor(np.vstack(rows), cv2.COLOR_RGB2BGR)
-        cv2.imwrite(str(arguments.picture), picture, [cv2.IMWRITE_JPEG_QUALITY, 80])
+        cv2.imwrite(str(arguments.picture), picture, [cv2.IMWRITE_JPEG_QUALITY, 75])
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from xd_rcdepth_ros.errors import ConfigurationError
+from xd_rcdepth_ros.training.checkpoints import header_of
 from xd_rcdepth_ros.training.config import RunConfig, parse, read_config, sources_of
 
 MINIMAL = {
@@ -72,6 +73,8 @@ def test_folders_of_bags_become_sources():
         ({"devices": 3}, ["batch_size", "4", "multiple of the 3"]),
         ({"augmentation": {"flip": 2}}, ["augmentation.flip", "2", "probability"]),
         ({"train": [{"path": "a", "share": 0}]}, ["share", "0"]),
+        ({"train": [{"path": "a", "radar": "long"}]}, ["source radar", "long", "sparse"]),
+        ({"augmentation": {"weather": -1}}, ["augmentation.weather", "-1", "probability"]),
         ({"train": [{"split": "a"}]}, ["train[0]", "path"]),
         ({"stage": "student"}, ["teacher", "student_objective"]),
         ({"precision": "8"}, ["precision", "8", "bf16-mixed"]),
@@ -111,3 +114,14 @@ def test_the_arms_of_the_experiments_are_valid_and_differ(file):
     student = file.with_name("student.yaml")
     configs = [read_config(student, {"teacher": "teacher.safetensors", **a}) for a in arms.values()]
     assert len(configs) > 1 and not any(a == b for a, b in combinations(configs, 2))
+
+
+def test_a_model_file_says_which_radar_was_made():
+    values = {
+        **MINIMAL,
+        "training_data": "KITTI, Astyx.",
+        "train": [{"path": "bags/kitti", "radar": "mixed"}, {"path": "bags/astyx"}],
+    }
+    header = header_of(parse(RunConfig, values), "abc", ())
+    assert header.training_data == "KITTI, Astyx. Radar made from lidar: kitti (mixed)."
+    assert header_of(parse(RunConfig, MINIMAL), "abc", ()).training_data == ""

@@ -76,7 +76,7 @@ RADARS = {
         cell=(3.0, 3.0, 20.0), object_spread=0.7, height_m=2.0, missed=0.3, ground=0.0,
         unseen=0.2, group=1.5, ghosts=0.03, clutter=0.05, error_m=0.5, azimuth_error_deg=0.5,
         elevation_error_deg=0.5, elevation_bias_deg=(-1.5, 1.5), flat=0.3, rate_error_mps=0.08,
-        fold_mps=0.0, moving=0.15, rcs_dbsm=(-7.0, 3.0, 3.5),
+        fold_mps=0.0, moving=0.2, rcs_dbsm=(-7.0, 3.0, 3.5),
     ),
     # 4D imaging radars: the one of Astyx.
     "imaging": RadarNoise(
@@ -85,6 +85,6 @@ RADARS = {
         cell=(0.5, 1.0, 1.5), object_spread=1.2, height_m=2.5, missed=0.1, ground=0.03,
         unseen=0.27, group=6.0, ghosts=0.05, clutter=0.1, error_m=0.25, azimuth_error_deg=1.0,
         elevation_error_deg=1.5, elevation_bias_deg=(-0.6, 0.5), flat=0.0, rate_error_mps=0.1,
-        fold_mps=10.39, moving=0.15, rcs_dbsm=(45.0, 1.25, 6.2),
+        fold_mps=10.39, moving=0.2, rcs_dbsm=(45.0, 1.25, 6.2),
     ),
 }  # fmt: skip

@@ -27,11 +27,17 @@ def header_of(config: RunConfig, revision: str, row_medians_m: tuple[float, ...]
         config=asdict(network),
         focal_length_px=config.focal_length_px,
         input_size=config.size,
-        training_data=config.training_data,
+        training_data=" ".join(filter(None, (config.training_data, _made_radar(config)))),
         licence=config.licence,
         git_revision=revision,
         row_median_depth_m=row_medians_m,
     )
+
+
+def _made_radar(config: RunConfig) -> str:
+    """Return the sentence that says which sources' radar was made; empty if none was."""
+    made = [f"{Path(s.path).name} ({s.radar})" for s in config.train if s.radar != "recorded"]
+    return f"Radar made from lidar: {', '.join(made)}." if made else ""
 
 
 class Checkpoints(lightning.Callback):
