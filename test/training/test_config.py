@@ -125,3 +125,29 @@ def test_a_model_file_says_which_radar_was_made():
     header = header_of(parse(RunConfig, values), "abc", ())
     assert header.training_data == "KITTI, Astyx. Radar made from lidar: kitti (mixed)."
     assert header_of(parse(RunConfig, MINIMAL), "abc", ()).training_data == ""
+
+
+def test_a_file_lies_over_its_base(tmp_path):
+    source = {"path": "bags"}
+    base = {
+        "stage": "student", "output": "run", "train": [source], "validation": [source],
+        "schedule": {"steps": 7, "batch_size": 2},
+        "student_objective": {"explanation": 0, "distribution": 0},
+    }  # fmt: skip
+    (tmp_path / "base.yaml").write_text(yaml.safe_dump(base))
+    (tmp_path / "more").mkdir()
+    over = {"base": "../base.yaml", "output": "other", "schedule": {"batch_size": 3}}
+    (tmp_path / "more" / "over.yaml").write_text(yaml.safe_dump(over))
+    config = read_config(tmp_path / "more" / "over.yaml", {"seed": 4})
+    assert (config.output, config.seed) == ("other", 4)
+    assert (config.schedule.steps, config.schedule.batch_size) == (7, 3)
+
+
+def test_a_base_that_is_missing_or_its_own_is_named(tmp_path):
+    file = tmp_path / "circle.yaml"
+    file.write_text("base: circle.yaml")
+    with pytest.raises(ConfigurationError, match=r"base of .*circle\.yaml"):
+        read_config(file)
+    file.write_text("base: nowhere.yaml")
+    with pytest.raises(ConfigurationError, match=r"nowhere\.yaml"):
+        read_config(file)

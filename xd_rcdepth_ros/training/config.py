@@ -24,6 +24,7 @@ from xd_rcdepth_ros.training.augmentation import AugmentationConfig
 
 ConfigT = TypeVar("ConfigT")
 STAGES = ("student", "teacher")
+MAX_BASES = 5
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
 
 
@@ -215,6 +216,9 @@ class RunConfig:
 def read_config(path: Path | str, overrides: Mapping[str, Any] | None = None) -> RunConfig:
     """Read a run from a YAML file.
 
+    A key ``base`` names another such file, relative to this one; the values here go over its own,
+    key by key.
+
     Args:
         path: The file.
         overrides: Values by dotted key, such as ``{"schedule.steps": 100}``, that replace the
@@ -223,13 +227,7 @@ def read_config(path: Path | str, overrides: Mapping[str, Any] | None = None) ->
     Raises:
         ConfigurationError: The file is missing or no YAML, or a key or value is not known.
     """
-    try:
-        values = yaml.safe_load(Path(path).read_text(encoding="utf8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigurationError(
-            f"cannot read the training configuration {path}: {error}"
-        ) from error
-    require(isinstance(values, dict), str(path), type(values).__name__, "a mapping of keys")
+    values = _read_values(Path(path))
     for key, value in (overrides or {}).items():
         place = values
         *parents, last = key.split(".")
@@ -238,6 +236,30 @@ def read_config(path: Path | str, overrides: Mapping[str, Any] | None = None) ->
             require(isinstance(place, dict), key, place, "a key of the configuration")
         place[last] = value
     return parse(RunConfig, values)
+
+
+def _read_values(path: Path, depth: int = 0) -> dict[str, Any]:
+    """Return the plain values of a file, over those of its ``base``."""
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigurationError(
+            f"cannot read the training configuration {path}: {error}"
+        ) from error
+    require(isinstance(values, dict), str(path), type(values).__name__, "a mapping of keys")
+    base = values.pop("base", None)
+    if base is None:
+        return dict(values)
+    require(depth < MAX_BASES, f"base of {path}", base, f"at most {MAX_BASES} files in a row")
+    return _laid_over(values, _read_values(path.parent / str(base), depth + 1))
+
+
+def _laid_over(values: dict[str, Any], base: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in values.items():
+        both = isinstance(value, dict) and isinstance(base.get(key), dict)
+        merged[key] = _laid_over(value, base[key]) if both else value
+    return merged
 
 
 def parse(kind: type[ConfigT], values: Any, key: str = "") -> ConfigT:
