@@ -187,9 +187,7 @@ class DepthNode(LifecycleNode):
                 f"topic {full} has the name of compressed images, but image_transport is raw: set "
                 "image_transport to compressed."
             )
-        self._inputs.open_latched(
-            "camera_info", CameraInfo, "camera_info", pipeline.on_camera_info, 5
-        )
+        self._inputs.open("camera_info", CameraInfo, "camera_info", pipeline.on_camera_info, 5)
         self._inputs.open("image", kind, topic, self._on_image, IMAGE_DEPTH)
         for name, radar in config.radar_inputs.items():
             take = partial(pipeline.on_radar, name)
@@ -211,11 +209,13 @@ class DepthNode(LifecycleNode):
         if self._listener is not None:
             self._listener.unregister()
         if self._buffer is not None:
-            self.destroy_service(self._buffer.srv)
-            # The clock holds no reference to it, and would call a dead one when time jumps back.
-            handle = getattr(self._buffer, "jump_handle", None)
-            if handle is not None:
-                handle.unregister()
+            # The buffer offers a service; and the clock, which holds no reference to the buffer,
+            # would call a dead one when time jumps back. Neither is in every version.
+            service, jump = (getattr(self._buffer, name, None) for name in ("srv", "jump_handle"))
+            if service is not None:
+                self.destroy_service(service)
+            if jump is not None:
+                jump.unregister()
         if self._outputs is not None:
             self._outputs.close()
         self._estimator = self._outputs = self._transforms = None
@@ -247,6 +247,9 @@ class DepthNode(LifecycleNode):
             self._pipeline.reconfigure(config)
 
     def _watch(self) -> None:
+        if self._pipeline is not None:
+            take = self._pipeline.on_camera_info
+            self._inputs.hear_latched("camera_info", CameraInfo, take)
         self._publish_diagnostics()
         self._warn_of_silence()
         self._memory.trim()

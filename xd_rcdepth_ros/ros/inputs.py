@@ -97,7 +97,7 @@ class Inputs:
     ) -> None:
         self._node, self._complain, self._clock = node, complain, clock
         self._filters: list[message_filters.Subscriber] = []
-        self._latched: list[Subscription[Any]] = []
+        self._latched: dict[str, Subscription[Any]] = {}
         self.states: list[InputState] = []
 
     def open(
@@ -148,43 +148,42 @@ class Inputs:
                 f"message on '{state.topic}' left out: {type(error).__name__}: {error}", "error"
             )
 
-    def open_latched(
-        self, name: str, message_type: type, topic: str, callback: Callable[[Any], None], depth: int
-    ) -> None:
-        """Subscribe to a topic that some publish once, latched, before the node starts.
+    def hear_latched(self, name: str, message_type: type, callback: Callable[[Any], None]) -> None:
+        """Subscribe once more to an input that was published latched before the node started.
 
-        A volatile subscription hears every publisher but not what came before; one that is
-        transient local hears that, but only from publishers that are so too. This makes both; the
-        second one gives the first message at most.
+        A volatile subscription hears every publisher but not what came before. One that is
+        transient local hears that, but not volatile publishers, and these log a warning: so it is
+        made only where nothing has come and a publisher is known to be transient local.
 
         Args:
-            name: As for :meth:`open`, like the other arguments.
+            name: Name of the open input.
             message_type: Class of the messages.
-            topic: Name of the topic.
-            callback: Called with each message.
-            depth: Messages that may wait in the middleware.
+            callback: Called with the first message, unless the input has received one.
         """
-        self.open(name, message_type, topic, callback, depth)
-        state = self.states[-1]
+        state = next(state for state in self.states if state.name == name)
+        if state.received or name in self._latched:
+            return
+        publishers = self._node.get_publishers_info_by_topic(state.topic)
+        durabilities = {publisher.qos_profile.durability for publisher in publishers}
+        if DurabilityPolicy.TRANSIENT_LOCAL not in durabilities:
+            return
 
         def take_first(message: Any) -> None:
             state.latched = True
             if state.received == 0:
                 self._take(state, callback, message)
 
-        self._latched.append(
-            self._node.create_subscription(
-                message_type,
-                topic,
-                take_first,
-                LATCHED,
-                event_callbacks=SubscriptionEventCallbacks(use_default_callbacks=False),
-            )
+        self._latched[name] = self._node.create_subscription(
+            message_type,
+            state.topic,
+            take_first,
+            LATCHED,
+            event_callbacks=SubscriptionEventCallbacks(use_default_callbacks=False),
         )
 
     def close(self) -> None:
         """End all subscriptions."""
-        for subscription in self._latched:
+        for subscription in self._latched.values():
             self._node.destroy_subscription(subscription)
         self._latched.clear()
         for subscriber in self._filters:

@@ -82,7 +82,7 @@ def test_unknown_parameter_and_integer_for_a_double(rig, launch):
     assert parameters_of_node(rig, "depth.max")["depth.max"].double_value == 70.0
     assert "successful" in ros2("param", "set", "/depth_node", "depth.max", "60")
     assert parameters_of_node(rig, "depth.max")["depth.max"].double_value == 60.0
-    assert "0.1 to 1000" in ros2("param", "set", "/depth_node", "depth.max", "5000")
+    assert "Max: 1000.0" in ros2("param", "set", "/depth_node", "depth.max", "5000")
     assert "expected" in ros2("param", "set", "/depth_node", "depth.max", "far").lower()
 
 
