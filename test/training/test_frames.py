@@ -6,10 +6,14 @@ import logging
 import cv2
 import numpy as np
 import pytest
+import torch
 
-from xd_rcdepth_ros.geometry import PinholeCamera
+from xd_rcdepth_ros.errors import CheckpointError, RecordingError
+from xd_rcdepth_ros.geometry import NOT_SKY, SKY, UNKNOWN, PinholeCamera, RigidTransform
+from xd_rcdepth_ros.network import ModelHeader, Student, StudentConfig, save_checkpoint
 from xd_rcdepth_ros.recordings.reader import Recording
 from xd_rcdepth_ros.recordings.writer import DriveWriter
+from xd_rcdepth_ros.supervision.lidar_depth import SupervisionSettings
 from xd_rcdepth_ros.training.batches import ValidationSamples
 from xd_rcdepth_ros.training.config import SourceConfig
 from xd_rcdepth_ros.training.frames import TrainingFrames, row_medians
@@ -63,3 +67,79 @@ def test_exact_sky_of_a_simulated_drive_stays(bag, tmp_path, dense):
     np.testing.assert_array_equal(frame.sky, whole.sky)
     assert (frame.sky == 1).any() and (frame.sky == 0).any()
     assert (frame.depth_m is None) == (dense == "none")
+
+
+@pytest.fixture
+def lidar_bag(tmp_path):
+    """A bag of one picture with a wall of lidar points in its lower half; no mask, no depth."""
+    camera = PinholeCamera.from_focal(128, 64, 80, 80, 63.5, 31.5)
+    rows, columns = np.mgrid[32:64:2, 40:90:2]
+    wall = np.stack([(columns - 63.5) / 80, (rows - 31.5) / 80, np.ones_like(rows)], -1) * 20
+    with DriveWriter(tmp_path / "lidar") as writer:
+        writer.static_transform("base_link", "camera_front_optical", RigidTransform.identity())
+        writer.static_transform("base_link", "lidar_top", RigidTransform.identity())
+        image = cv2.imencode(".png", np.full((64, 128, 3), 200, np.uint8))[1].tobytes()
+        writer.camera_info("front", T0, camera)
+        writer.image("front", T0, image, "png")
+        writer.lidar("top", T0, wall.reshape(-1, 3))
+    return tmp_path / "lidar"
+
+
+def sky_model(path, logit, error_and_sky=True):
+    """A model that has the same opinion of the sky everywhere."""
+    torch.manual_seed(0)
+    student = Student(StudentConfig(error_and_sky=error_and_sky))
+    with torch.no_grad():
+        student.head.weight.zero_()
+        student.head.bias.fill_(logit)
+    header = ModelHeader(
+        "xd_rcdepth_student", {"error_and_sky": error_and_sky}, focal_length_px=80.0
+    )
+    save_checkpoint(path, student, header)
+    return str(path)
+
+
+def test_labels_of_the_sky_come_from_a_model_and_the_lidar(lidar_bag, tmp_path):
+    def labels(model):
+        settings = {"supervision": SupervisionSettings(sweeps_each_way=0)}
+        source = SourceConfig(str(lidar_bag), sky_model=model, **settings)
+        with TrainingFrames(source, "front", 80.0, tmp_path / "cache") as frames:
+            assert frames.prepare() == {}
+            return frames[0].sky
+
+    sure = labels(sky_model(tmp_path / "sure.safetensors", 5.0))  # 99.3 %
+    assert (sure[:29] == SKY).all()
+    assert (sure[32:64:2, 40:90:2] == NOT_SKY).all()
+    assert not (sure[29:, 40:89:2] == SKY).any()  # near points, and below them
+    unsure = labels(sky_model(tmp_path / "unsure.safetensors", 0.0))
+    assert (unsure[:32] == UNKNOWN).all() and (unsure[36:60, 44:86] == NOT_SKY).all()
+    kept = list((tmp_path / "cache").glob("*/sky-*/*.npy"))
+    assert len(kept) == 2  # one a model
+    np.save(next(f for f in kept if (np.load(f) == SKY).any()), np.full((64, 128), UNKNOWN))
+    again = labels(str(tmp_path / "sure.safetensors"))
+    assert (again == UNKNOWN).all()  # from disk
+
+
+def test_a_model_labels_only_what_the_bag_leaves_open(pictures, bag, tmp_path):
+    model = sky_model(tmp_path / "sure.safetensors", 5.0)
+    with Recording(bag) as recording:
+        whole = recording.frame(2)
+    focal_px = float(whole.camera.k[0, 0])
+    with TrainingFrames(SourceConfig(str(bag), sky_model=model), "front", focal_px, tmp_path) as fs:
+        np.testing.assert_array_equal(fs[2].sky, whole.sky)  # exact: nothing is open
+    source = SourceConfig(str(pictures), sky_model=model)
+    with TrainingFrames(source, "front", 83.5, tmp_path) as frames:
+        assert (frames[0].sky[30:36] == UNKNOWN).all()  # no lidar, no labels
+
+
+def test_models_that_do_not_tell_the_sky_are_refused(lidar_bag, tmp_path):
+    source = SourceConfig(str(lidar_bag), dense="none", sky_model=str(tmp_path / "no.safetensors"))
+    with pytest.raises(CheckpointError, match=r"no\.safetensors cannot be read"):
+        TrainingFrames(source, "front", 80.0, tmp_path)
+    model = sky_model(tmp_path / "depth.safetensors", 5.0, error_and_sky=False)
+    source = SourceConfig(str(lidar_bag), dense="none", sky_model=model)
+    with (
+        TrainingFrames(source, "front", 80.0, tmp_path) as frames,
+        pytest.raises(RecordingError, match="tells depth alone; expected a model trained"),
+    ):
+        frames.prepare()

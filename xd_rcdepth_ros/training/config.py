@@ -20,6 +20,7 @@ from xd_rcdepth_ros.network.student import StudentConfig
 from xd_rcdepth_ros.network.teacher import TeacherConfig
 from xd_rcdepth_ros.supervision.lidar_depth import SupervisionSettings
 from xd_rcdepth_ros.supervision.lidar_radar import RADAR_KINDS
+from xd_rcdepth_ros.supervision.sky import SkyLabelSettings
 from xd_rcdepth_ros.training.augmentation import AugmentationConfig
 
 ConfigT = TypeVar("ConfigT")
@@ -50,6 +51,9 @@ class SourceConfig:
         radar: ``recorded``, or made from the frame's lidar anew for each sample: ``sparse``,
             ``imaging`` or ``mixed`` (either).
         supervision: How lidar becomes dense depth.
+        sky_model: Model file whose head tells the sky: where it is sure and no lidar point speaks
+            against it, frames with lidar learn the sky from it. None for no such labels.
+        sky_labels: When a pixel is told to be sky by ``sky_model``.
     """
 
     path: str
@@ -61,6 +65,8 @@ class SourceConfig:
     keyframes_only: bool = False
     radar: str = "recorded"
     supervision: SupervisionSettings = field(default_factory=SupervisionSettings)
+    sky_model: str | None = None
+    sky_labels: SkyLabelSettings = field(default_factory=SkyLabelSettings)
 
     def __post_init__(self) -> None:
         require(self.share > 0, "source share", self.share, "more than 0")

@@ -28,6 +28,7 @@ from xd_rcdepth_ros.supervision.lidar_depth import DenseSupervision, supervise
 from xd_rcdepth_ros.supervision.lidar_radar import sweep_from_lidar
 from xd_rcdepth_ros.training.config import SourceConfig
 from xd_rcdepth_ros.training.kept import keep_array
+from xd_rcdepth_ros.training.sky import SkyLabeller
 
 _log = logging.getLogger(__name__)
 OnFrame = Callable[[int, int], None]
@@ -42,11 +43,12 @@ class TrainingFrames:
         source: Which bags, and how their lidar becomes dense depth.
         camera: Camera of the bags.
         focal_length_px: Images are resized to this focal length.
-        cache: Folder where dense depth is kept.
+        cache: Folder where dense depth and labels of the sky are kept.
         memory_mb: Frames kept in memory, megabytes.
 
     Raises:
         RecordingError: There is no such bag, or it cannot be read.
+        CheckpointError: The model for the sky is not there.
     """
 
     def __init__(
@@ -80,6 +82,9 @@ class TrainingFrames:
                 source.path,
                 ", ".join(bare),
             )
+        self._sky = (
+            None if source.sky_model is None else SkyLabeller(source.sky_model, source.sky_labels)
+        )
         # Where the dense depth of each recording is kept, and the stamps that name its files.
         self._kept_depth = {
             recording.path: (cache / self._key(recording.path), recording.stamps_ns())
@@ -136,7 +141,7 @@ class TrainingFrames:
         return replace(frame, radar=(sweep_from_lidar(frame, self.source.radar, rng, velocity),))
 
     def prepare(self, on_frame: OnFrame | None = None) -> dict[int, str]:
-        """Make all dense depth that is not on disk yet, in the order of the recordings.
+        """Make what is not on disk yet of dense depth and labels of the sky, in the bags' order.
 
         Args:
             on_frame: Called with frames done and frames in all.
@@ -156,7 +161,7 @@ class TrainingFrames:
                         id(recording), DenseSupervision(recording, self.source.supervision)
                     )
                     self._lidar_depth(index, makers[id(recording)])
-                else:
+                if self._sky is not None or not self._from_lidar(index):
                     self._read(index)
             except XDRCDepthError as error:
                 failed[index] = str(error)
@@ -186,7 +191,11 @@ class TrainingFrames:
         if not self.source.lidar:
             frame = replace(frame, lidar=None)
         frame = frame.resize(grid.image_width, grid.image_height)
-        return frame if depth is None else replace(frame, depth_m=depth)
+        if depth is not None:
+            frame = replace(frame, depth_m=depth)
+        if self._sky is not None:
+            frame = self._sky.label(frame, self._kept_depth[recording.path][0])
+        return frame
 
     def _from_lidar(self, index: int) -> bool:
         if self.source.dense != "auto":
