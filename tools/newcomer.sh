@@ -63,6 +63,14 @@ enter_system() { # runs in a mount namespace of its own
     mount --rbind /dev "$root/dev"
     mount -t tmpfs -o mode=1777 tmpfs "$root/dev/shm" # DDS talks through it
     cp -L /etc/resolv.conf /etc/hosts "$root/etc/"
+    mapfile -t settings < <(network_settings)
+
+    read -r -a packages <<< "$(packages_of_readme)"
+    [ ${#packages[@]} -gt 0 ] || fail "README.md has no line that begins with: sudo apt install"
+    say "apt install ${packages[*]}"
+    inside apt-get update -q
+    inside apt-get install -q -y "${packages[@]}"
+
     local path
     for path in ${SHARE:-}; do
         [ -e "$path" ] || fail "SHARE names $path, which does not exist"
@@ -71,13 +79,6 @@ enter_system() { # runs in a mount namespace of its own
         mount --bind "$path" "$root$path"
         mount -o remount,bind,ro "$root$path"
     done
-    mapfile -t settings < <(network_settings)
-
-    read -r -a packages <<< "$(packages_of_readme)"
-    [ ${#packages[@]} -gt 0 ] || fail "README.md has no line that begins with: sudo apt install"
-    say "apt install ${packages[*]}"
-    inside apt-get update -q
-    inside apt-get install -q -y "${packages[@]}"
 
     local clone=/home/$user/xd_rcdepth_ros step
     [ -d "$root/home/$user" ] || inside useradd --create-home --shell /bin/bash $user
