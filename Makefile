@@ -4,6 +4,7 @@
 # make setup   the environment alone; called by the others, done once
 # make soak    random faults against the running node for MINUTES=20, report in out/soak
 # make newcomer  README's commands in a fresh Debian 12 (needs root and debootstrap)
+# make compat  the tests that need no ROS, with the versions of Ubuntu 22.04 and 24.04
 # make audit   known vulnerabilities among the pinned packages; asks PyPI
 SHELL := /bin/bash
 OUT ?= out
@@ -11,9 +12,13 @@ MINUTES ?= 20
 SEED ?= 1
 # With ROS 2 sourced, the workspace stands in install/; without, in .venv itself.
 ENTER := . .venv/bin/activate $(if $(ROS_DISTRO),&& . install/setup.bash,)
+ifeq ($(ROS_DISTRO),humble)
+export ROS_LOCALHOST_ONLY ?= 1
+else
 export ROS_AUTOMATIC_DISCOVERY_RANGE ?= LOCALHOST
+endif
 
-.PHONY: help setup test lint unit demo soak newcomer audit clean
+.PHONY: help setup test lint unit demo soak newcomer compat audit clean
 
 help:
 	@sed -n '/^# make/s/^# //p' Makefile
@@ -38,6 +43,9 @@ soak: setup
 
 newcomer:
 	@tools/newcomer.sh
+
+compat:
+	@tools/compat.sh
 
 audit:
 	@tools/audit.sh

@@ -73,7 +73,14 @@ install_packages() {
     [ -n "${ROS_DISTRO:-}" ] && files=(requirements/with_ros.txt)
     done_already packages "${files[@]}" requirements/oracles.txt && return
     say "installing packages (some hundred MB at the first time)"
-    install "${files[@]/#/-r}"
+    local constraints=()
+    if [ -n "${ROS_DISTRO:-}" ]; then
+        # apt's OpenCV and cv_bridge are built for apt's NumPy: another one breaks them.
+        "$venv/bin/python" -c 'import numpy; print("numpy==" + numpy.__version__)' \
+            > "$venv/.numpy.txt" || fail "NumPy is missing. In this folder: rosdep install --from-paths . --ignore-src -y"
+        constraints=(-c "$venv/.numpy.txt")
+    fi
+    install "${files[@]/#/-r}" "${constraints[@]}"
     install --no-deps -r requirements/oracles.txt
     finished packages
 }
@@ -94,7 +101,7 @@ build_workspace() {
         > "$venv/.names"
     done_already workspace "${sources[@]}" "$venv/.names" && return
     say "building the workspace"
-    local cmake=(-DPython3_EXECUTABLE="$venv/bin/python3" -DBUILD_TESTING=OFF)
+    local cmake=(-DPython3_EXECUTABLE="$venv/bin/python3")
     if [ -n "${ROS_DISTRO:-}" ]; then
         colcon --log-base log build --base-paths . --symlink-install --cmake-args "${cmake[@]}"
     else
@@ -104,7 +111,7 @@ build_workspace() {
             "$venv/bin/colcon" --log-base log build --merge-install --install-base "$venv" \
             --symlink-install --event-handlers console_direct- --base-paths . \
             pypi_ros/interfaces/tf2_msgs pypi_ros/interfaces/radar_msgs --cmake-args "${cmake[@]}" \
-            > "$venv/.build.log" 2>&1 || { tail -40 "$venv/.build.log"; fail "the build failed"; }
+            -DBUILD_TESTING=OFF > "$venv/.build.log" 2>&1 || { tail -40 "$venv/.build.log"; fail "the build failed"; }
     fi
     finished workspace
 }
