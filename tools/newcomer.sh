@@ -23,7 +23,7 @@ fail() { printf '\033[1m[newcomer] %s\033[0m\n' "$*" >&2; exit 1; }
 
 # Print the packages of README's first `sudo apt install` line.
 packages_of_readme() {
-    sed -n 's/^sudo apt install \([^#]*\).*/\1/p' README.md | head -1
+    tools/readme.sh "See it, without ROS" | sed -n 's/^sudo apt install \([^#]*\).*/\1/p'
 }
 
 # Print NAME=value of the settings that reach the network, where they are set.

@@ -59,12 +59,6 @@ def test_a_python_without_ros_wheels_is_refused(bare_machine):
     assert "Python 3.14.1 is not among the versions" in said and "PYTHON=python3.11" in said
 
 
-def test_the_apt_line_of_readme_has_all_that_setup_needs():
-    readme = (PROJECT / "README.md").read_text()
-    line = next(row for row in readme.splitlines() if row.startswith("sudo apt install "))
-    assert {"git", "make", "g++", "python3-venv", "python3-dev"} <= set(line.split("#")[0].split())
-
-
 def test_newcomer_is_refused_without_root():
     script = (PROJECT / "tools/newcomer.sh").read_text()
     command = ["bash", "-s"]
