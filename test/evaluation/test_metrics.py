@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from xd_rcdepth_ros.errors import ConfigurationError
-from xd_rcdepth_ros.evaluation.metrics import METRICS, DepthErrors, prepare_prediction
+from xd_rcdepth_ros.evaluation.metrics import METRICS, DepthErrors, ErrorMap, prepare_prediction
+from xd_rcdepth_ros.evaluation.protocol import Clamp, Protocol
 
 DEPTHS = st.floats(0.5, 99.0, width=32)
 IMAGES = st.integers(1, 4).flatmap(
@@ -29,7 +30,7 @@ IMAGES = st.integers(1, 4).flatmap(
 
 def measured(prediction, truth, cap_m=80.0, clamp="cafnet", averaging="image"):
     metric = DepthErrors(cap_m, clamp, averaging)
-    metric.update(torch.tensor(prediction).float(), torch.tensor(truth).float())
+    metric.update(torch.as_tensor(prediction).float(), torch.as_tensor(truth).float())
     return metric
 
 
@@ -113,6 +114,8 @@ def test_refusals():
         DepthErrors(averaging="median")
     with pytest.raises(ConfigurationError, match="must be equal"):
         DepthErrors().update(torch.ones(2, 3), torch.ones(3, 2))
+    with pytest.raises(ConfigurationError, match="ascending"):
+        Protocol(caps_m=(80.0, 50.0))
 
 
 @settings(deadline=None, max_examples=40)
@@ -170,6 +173,26 @@ def test_scaling_the_prediction_leaves_silog_alone():
     once.update(noisy, truth)
     twice.update(noisy * 1.5, truth)
     assert once.figures()["silog"] == pytest.approx(twice.figures()["silog"], rel=1e-4)
+
+
+@settings(deadline=None, max_examples=40)
+@given(IMAGES, st.sampled_from(["cafnet", "nesl"]), st.sampled_from([30.0, 50.0, 80.0]))
+def test_sums_of_one_error_map_are_those_of_separate_passes(images, clamp, cap_m):
+    """What a cap or bin gets from the one map is what a pass of its own over the image gives."""
+    prediction, truth = map(torch.from_numpy, images)
+    prediction = torch.where(prediction > 90, torch.inf, prediction)
+    errors = ErrorMap(prediction, truth, 80.0, Clamp(clamp))
+    lower = measured(prediction[None], truth[None], cap_m, clamp)
+    assert errors.below(cap_m).figures() == pytest.approx(lower.figures())
+    assert errors.below(cap_m).missing_pixels == lower.counts()["pixels_without_prediction"]
+    tags = torch.where(prediction > 60, torch.nan, prediction)  # any value a pixel
+    edges = [0.0, 10.0, 20.0, 40.0]
+    for low, high, sums in zip(edges, edges[1:], errors.by(tags, edges), strict=False):
+        alone = DepthErrors(80.0, clamp)
+        alone.update(prediction[None], truth[None], ((tags >= low) & (tags < high))[None])
+        assert sums.pixels == alone.counts()["pixels"]
+        assert sums.figures() == pytest.approx(alone.figures())
+        assert sums.missing_pixels == alone.counts()["pixels_without_prediction"]
 
 
 PROCESS = """

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from xd_rcdepth_ros.demo.outputs import Answer, onto_image
 from xd_rcdepth_ros.errors import RecordingError
-from xd_rcdepth_ros.evaluation.metrics import prepare_prediction, scored_pixels
+from xd_rcdepth_ros.evaluation.metrics import ErrorMap
 from xd_rcdepth_ros.evaluation.protocol import Clamp, Protocol, Truth
 from xd_rcdepth_ros.evaluation.row_baseline import RowBaseline
 from xd_rcdepth_ros.geometry import SensorFrame
@@ -135,11 +135,7 @@ def score_frame(
 
 def _mae(depth_m: NDArray[np.float32], truth_m: NDArray[np.float32]) -> float | None:
     prediction, truth = torch.from_numpy(depth_m), torch.from_numpy(truth_m)
-    scored = scored_pixels(truth, CAP_M, Clamp.CAFNET)
-    if not scored.any():
-        return None
-    gap = prepare_prediction(prediction[scored], CAP_M, Clamp.CAFNET) - truth[scored]
-    return float(gap.abs().double().mean())
+    return ErrorMap(prediction, truth, CAP_M, Clamp.CAFNET).total().figures()["mae_m"]
 
 
 def mean_of(values: Iterable[float | None]) -> float | None:

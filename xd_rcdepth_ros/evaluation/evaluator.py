@@ -16,7 +16,7 @@ from scipy.ndimage import distance_transform_edt
 from scipy.spatial import cKDTree
 
 from xd_rcdepth_ros.errors import RecordingError, XDRCDepthError
-from xd_rcdepth_ros.evaluation.metrics import DepthErrors
+from xd_rcdepth_ros.evaluation.metrics import DepthErrors, ErrorMap
 from xd_rcdepth_ros.evaluation.protocol import Protocol
 from xd_rcdepth_ros.geometry import SensorFrame
 from xd_rcdepth_ros.supervision.interpolation import interpolate_gaps
@@ -110,10 +110,9 @@ class ScoreCard:
         self.protocol = protocol
         self.frames: list[FrameScore] = []
         self._caps = {cap: self._errors(cap) for cap in protocol.caps_m}
-        top = protocol.main_cap_m
-        edges = [*np.arange(0, top, RANGE_STEP_M), top]
-        self._ranges = {span: self._errors() for span in pairwise(edges)}
-        self._supports = {span: self._errors() for span in pairwise(SUPPORT_EDGES_PX)}
+        self._range_edges = [*np.arange(0, protocol.main_cap_m, RANGE_STEP_M), protocol.main_cap_m]
+        self._ranges = [self._errors() for _ in pairwise(self._range_edges)]
+        self._supports = [self._errors() for _ in pairwise(SUPPORT_EDGES_PX)]
         self._without_radar = self._errors()
         self._between = self._errors()
         self._tags: dict[str, DepthErrors] = {}
@@ -140,29 +139,30 @@ class ScoreCard:
             distance_px: (H, W), distance to the nearest radar return, Inf where there is none.
             between: (H, W), truth between the points, see :func:`truth_between`.
         """
+        top, clamp = self.protocol.main_cap_m, self.protocol.clamp
         p, g = torch.from_numpy(prediction), torch.from_numpy(truth)
-        for errors in self._caps.values():
-            errors.update(p, g)
-        for (low, high), errors in self._ranges.items():
-            errors.update(p, g, torch.from_numpy((truth >= low) & (truth < high)))
+        errors = ErrorMap(p, g, top, clamp)
+        total = errors.total()
+        for cap, kept in self._caps.items():
+            kept.add(total if cap == top else errors.below(cap))
+        for kept, sums in zip(self._ranges, errors.by(g, self._range_edges), strict=True):
+            kept.add(sums)
         if np.isinf(distance_px).all():
-            self._without_radar.update(p, g)
+            self._without_radar.add(total)
         else:
-            for (low, high), errors in self._supports.items():
-                near = (distance_px >= low) & (distance_px < high)
-                errors.update(p, g, torch.from_numpy(near))
+            near = errors.by(torch.from_numpy(distance_px), SUPPORT_EDGES_PX)
+            for kept, sums in zip(self._supports, near, strict=True):
+                kept.add(sums)
         for tag in [*frame.tags] if frame.tags & WEATHER_TAGS else [*frame.tags, CLEAR_TAG]:
-            self._tags.setdefault(tag, self._errors()).update(p, g)
-        self._between.update(p, torch.from_numpy(between))
-        alone = self._errors()
-        alone.update(p, g)
-        figures = alone.figures()
+            self._tags.setdefault(tag, self._errors()).add(total)
+        self._between.add(ErrorMap(p, torch.from_numpy(between), top, clamp).total())
+        figures = total.figures()
         score = FrameScore(
             index,
             frame.name or f"frame {index}",
             figures["mae_m"],
             figures["rmse_m"],
-            alone.counts()["pixels"],
+            total.pixels,
             tuple(sorted(frame.tags)),
         )
         self.frames.append(score)
@@ -178,17 +178,19 @@ class ScoreCard:
         def entry(errors: DepthErrors, averaging: str, **more: Any) -> dict[str, Any]:
             return {**more, **errors.figures(averaging), **errors.counts()}
 
+        ranges = [
+            entry(errors, "pixel", from_m=low, to_m=high)
+            for (low, high), errors in zip(pairwise(self._range_edges), self._ranges, strict=True)
+        ]
         supports = [
-            entry(e, "pixel", from_px=low, to_px=None if np.isinf(high) else high)
-            for (low, high), e in self._supports.items()
+            entry(errors, "pixel", from_px=low, to_px=None if np.isinf(high) else high)
+            for (low, high), errors in zip(pairwise(SUPPORT_EDGES_PX), self._supports, strict=True)
         ]
         return {
             "caps": {f"{cap:g}": e.figures("image") for cap, e in self._caps.items()},
             "pixel_pooled": {f"{cap:g}": e.figures("pixel") for cap, e in self._caps.items()},
             "counts": {f"{cap:g}": e.counts() for cap, e in self._caps.items()},
-            "by_range": [
-                entry(e, "pixel", from_m=low, to_m=high) for (low, high), e in self._ranges.items()
-            ],
+            "by_range": ranges,
             "by_radar_distance": supports,
             "between_points": entry(self._between, "pixel"),
             "without_radar": entry(self._without_radar, "pixel"),

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Depth errors as a torchmetrics Metric: sum states only, so right under DDP and in any order.
+"""Depth errors: computed once an image, summed over any groups of its pixels, kept as sums.
+
+``ErrorMap`` holds the error terms of one image's scored pixels; ``total``, ``below`` and ``by`` sum
+them over all pixels, below a lower cap, and by any value a pixel. ``DepthErrors`` keeps such sums
+over images: a torchmetrics Metric with sum states only, so right under DDP and in any order.
 
 With prediction p, truth g (metres) and e = ln p - ln g, over the scored pixels of one image:
 MAE = mean |p - g|, RMSE = sqrt(mean (p - g)^2), AbsRel = mean(|p - g| / g), SqRel =
@@ -12,6 +16,8 @@ scripts; iMAE and iRMSE those of Singh et al.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -99,6 +105,109 @@ def _finish(means: Tensor) -> Tensor:
     )
 
 
+@dataclass(frozen=True)
+class ErrorSums:
+    """Sums over some of one image's scored pixels.
+
+    Attributes:
+        terms: (12,) float64, sums of the pixel terms.
+        pixels: How many pixels were summed.
+        missing_pixels: How many of them had no finite prediction.
+    """
+
+    terms: Tensor
+    pixels: int
+    missing_pixels: int
+
+    def metrics(self) -> Tensor:
+        """Return the metrics (12,) of these pixels, in the order of ``METRICS``."""
+        return _finish(self.terms / self.pixels)
+
+    def figures(self) -> dict[str, float | None]:
+        """Return the metrics by name as numbers; None where there are no pixels."""
+        if not self.pixels:
+            return dict.fromkeys(METRICS)
+        return dict(zip(METRICS, self.metrics().tolist(), strict=True))
+
+
+class ErrorMap:
+    """The error terms of one image's scored pixels, computed once.
+
+    Args:
+        prediction: (..., H, W), metres; NaN or +-Inf where there is none.
+        truth: The same shape, metres; NaN or 0 where unknown.
+        cap_m: Largest truth that is scored, metres.
+        clamp: Family of the clamping rule.
+        where: Mask of the same shape; pixels outside are not scored.
+
+    Attributes:
+        where: (..., H, W) bool, the N scored pixels.
+        terms: (12, N) float64, the pixel terms; the first is the absolute error, metres.
+
+    Raises:
+        ConfigurationError: The shapes differ.
+    """
+
+    def __init__(
+        self,
+        prediction: Tensor,
+        truth: Tensor,
+        cap_m: float,
+        clamp: Clamp,
+        where: Tensor | None = None,
+    ) -> None:
+        if prediction.shape != truth.shape:
+            raise ConfigurationError(
+                f"prediction has shape {tuple(prediction.shape)}, truth {tuple(truth.shape)}; "
+                "they must be equal. Resize the prediction to the truth's resolution first."
+            )
+        self.where = scored_pixels(truth, cap_m, clamp)
+        if where is not None:
+            self.where = self.where & where
+        self._clamp = clamp
+        self._truth = truth[self.where]
+        said = prediction[self.where]
+        self._missing = ~torch.isfinite(said)
+        self._prediction = prepare_prediction(said, cap_m, clamp)
+        self.terms = _pixel_terms(self._prediction, self._truth)
+
+    def total(self) -> ErrorSums:
+        """Return the sums over all scored pixels."""
+        return ErrorSums(self.terms.sum(dim=1), len(self._truth), int(self._missing.sum()))
+
+    def below(self, cap_m: float) -> ErrorSums:
+        """Return the sums at a lower cap, by which predictions are clamped anew."""
+        kept = self._truth < cap_m
+        changed = kept & (self._prediction > cap_m)
+        if self._clamp != Clamp.CAFNET:  # the other family's rule knows no cap of predictions
+            changed = torch.zeros_like(kept)
+        again = prepare_prediction(self._prediction[changed], cap_m, self._clamp)
+        terms = self.terms @ (kept & ~changed).double()
+        terms += _pixel_terms(again, self._truth[changed]).sum(dim=1)
+        return ErrorSums(terms, int(kept.sum()), int(self._missing[kept].sum()))
+
+    def by(self, values: Tensor, edges: Sequence[float]) -> list[ErrorSums]:
+        """Return the sums over the pixels of each bin: edge <= value < next edge.
+
+        Args:
+            values: (..., H, W), what the pixels are grouped by; NaN belongs to no bin.
+            edges: Ascending, one more than there are bins.
+        """
+        count = len(edges) - 1
+        picked = values[self.where]
+        bins = torch.bucketize(picked, torch.tensor(edges, dtype=picked.dtype), right=True) - 1
+        inside = (bins >= 0) & (bins < count)
+        bins, every = bins[inside], bool(inside.all())
+
+        def sums(weights: Tensor) -> Tensor:
+            return torch.bincount(bins, weights if every else weights[inside], minlength=count)
+
+        pixels = torch.bincount(bins, minlength=count).tolist()
+        missing = sums(self._missing.double()).long().tolist()
+        terms = torch.stack([sums(term) for term in self.terms], dim=1)
+        return [ErrorSums(*group) for group in zip(terms, pixels, missing, strict=True)]
+
+
 class DepthErrors(Metric):
     """The twelve depth errors at one cap, by image or pooled over pixels.
 
@@ -148,30 +257,23 @@ class DepthErrors(Metric):
             truth: The same shape, metres; NaN or 0 where unknown.
             where: Mask of the same shape; pixels outside are not scored.
         """
-        if prediction.shape != truth.shape:
-            raise ConfigurationError(
-                f"prediction has shape {tuple(prediction.shape)}, truth {tuple(truth.shape)}; "
-                "they must be equal. Resize the prediction to the truth's resolution first."
-            )
-        mask = scored_pixels(truth, self.cap_m, self.clamp)
-        if where is not None:
-            mask = mask & where
         if prediction.dim() == 2:
-            prediction, truth, mask = prediction[None], truth[None], mask[None]
-        for p, g, m in zip(prediction, truth, mask, strict=True):
-            self._add_pixels(p[m], g[m])
+            prediction, truth = prediction[None], truth[None]
+            where = None if where is None else where[None]
+        for index, (p, g) in enumerate(zip(prediction, truth, strict=True)):
+            inside = None if where is None else where[index]
+            self.add(ErrorMap(p, g, self.cap_m, self.clamp, inside).total())
 
-    def _add_pixels(self, p: Tensor, g: Tensor) -> None:
-        """Add the scored pixels (N,) of one image."""
-        if len(g) == 0:
+    def add(self, sums: ErrorSums) -> None:
+        """Add one image, or the part of it that counts here, by its sums."""
+        if not sums.pixels:
             self.empty_images += 1
             return
-        terms = _pixel_terms(prepare_prediction(p, self.cap_m, self.clamp), g)
-        self.image_sums += _finish(terms.mean(dim=1))
+        self.image_sums += sums.metrics()
         self.images += 1
-        self.pixel_sums += terms.sum(dim=1)
-        self.pixels += len(g)
-        self.missing_pixels += int((~torch.isfinite(p)).sum())
+        self.pixel_sums += sums.terms
+        self.pixels += sums.pixels
+        self.missing_pixels += sums.missing_pixels
 
     def compute(self) -> dict[str, Tensor]:
         """Return the metrics by name; empty if no image had a scored pixel (never NaN)."""

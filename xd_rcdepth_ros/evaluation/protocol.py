@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from enum import Enum
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -57,7 +58,7 @@ class Protocol:
 
     Attributes:
         clamp: Family of the clamping rule.
-        caps_m: Largest depths that are scored, metres; the last one is used for breakdowns.
+        caps_m: Largest depths that are scored, metres, ascending; breakdowns use the last.
         rows: First row and one past the last row that are scored (None: to the end).
         truth: What is scored against.
     """
@@ -68,9 +69,9 @@ class Protocol:
     truth: Truth = Truth.AUTO
 
     def __post_init__(self) -> None:
-        if not self.caps_m or any(not cap > MIN_DEPTH_M for cap in self.caps_m):
+        if not self.caps_m or any(not b > a for a, b in pairwise((MIN_DEPTH_M, *self.caps_m))):
             raise ConfigurationError(
-                f"caps are {self.caps_m}; expected at least one, each above {MIN_DEPTH_M} m."
+                f"caps are {self.caps_m}; expected at least one, above {MIN_DEPTH_M} m, ascending."
             )
 
     @property

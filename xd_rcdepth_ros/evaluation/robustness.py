@@ -6,14 +6,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from torch import Tensor
 
 from xd_rcdepth_ros.errors import RecordingError
 from xd_rcdepth_ros.evaluation.charts import COLOURS, new_grid
 from xd_rcdepth_ros.evaluation.evaluator import FrameSource, Predictor, usable_frames
 from xd_rcdepth_ros.evaluation.faults import FAULTS, Fault, Situation
-from xd_rcdepth_ros.evaluation.metrics import DepthErrors
+from xd_rcdepth_ros.evaluation.metrics import DepthErrors, ErrorMap, ErrorSums
 from xd_rcdepth_ros.evaluation.protocol import Protocol
 
 _SHOWN = ("mae_m", "rmse_m", "abs_rel", "delta1")
@@ -57,6 +60,10 @@ def run_faults(
     def fresh() -> DepthErrors:
         return DepthErrors(protocol.main_cap_m, protocol.clamp)
 
+    def score(depth: NDArray[np.float32], truth: Tensor) -> ErrorSums:
+        prediction = torch.from_numpy(depth)
+        return ErrorMap(prediction, truth, protocol.main_cap_m, protocol.clamp).total()
+
     clean_all = fresh()
     cases = [(name, level) for name, fault in faults.items() for level in fault.levels]
     faulty = {case: fresh() for case in cases}
@@ -66,13 +73,14 @@ def run_faults(
         truth = torch.from_numpy(protocol.ground_truth(frame))
         depth = predict(frame)
         situation = Situation(index, depth, speed_mps)
-        clean_all.update(torch.from_numpy(depth), truth)
+        unharmed = score(depth, truth)
+        clean_all.add(unharmed)
         _tell(on_prediction)
         for name, level in cases:
             bad = faults[name].effect(frame, level, situation)
             if bad is not None:
-                faulty[name, level].update(torch.from_numpy(predict(bad)), truth)
-                clean[name, level].update(torch.from_numpy(depth), truth)
+                faulty[name, level].add(score(predict(bad), truth))
+                clean[name, level].add(unharmed)
             _tell(on_prediction)
     if not clean_all.images:
         raise RecordingError(
