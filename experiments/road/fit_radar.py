@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xd_rcdepth_ros.geometry import RadarSweep, SensorFrame
-from xd_rcdepth_ros.recordings.index import find_recordings
+from xd_rcdepth_ros.recordings.bags import find_recordings
 from xd_rcdepth_ros.recordings.reader import Recording
 from xd_rcdepth_ros.supervision.lidar_radar import sweep_from_lidar
 from xd_rcdepth_ros.supervision.radar_cells import ground_height

@@ -12,7 +12,7 @@ from xd_rcdepth_ros.datasets.astyx import FIRST_STAMP_NS, convert_astyx, plan_as
 from xd_rcdepth_ros.datasets.check import check_bags
 from xd_rcdepth_ros.datasets.conversion import convert_plans
 from xd_rcdepth_ros.errors import RecordingError
-from xd_rcdepth_ros.recordings.index import find_recordings, read_info
+from xd_rcdepth_ros.recordings.bags import find_recordings, read_info
 from xd_rcdepth_ros.recordings.reader import Recording
 
 # Reference frame x forward, y left, z up; camera optical.

@@ -21,7 +21,7 @@ from xd_rcdepth_ros.datasets.camvid import (
 from xd_rcdepth_ros.datasets.check import check_bags
 from xd_rcdepth_ros.datasets.conversion import convert_plans
 from xd_rcdepth_ros.errors import RecordingError
-from xd_rcdepth_ros.recordings.index import find_recordings, read_info
+from xd_rcdepth_ros.recordings.bags import find_recordings, read_info
 from xd_rcdepth_ros.recordings.reader import Recording
 
 CLASSES = np.array([[0, 0, 0, 0], [0, 5, 1, 11], [3, 3, 8, 11]], np.uint8)

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from xd_rcdepth_ros.cli.convert import numbers, words
 from xd_rcdepth_ros.cli.main import main
+from xd_rcdepth_ros.cli.options import numbers, words
 from xd_rcdepth_ros.errors import ConfigurationError
 from xd_rcdepth_ros.recordings.reader import Recording
 
@@ -71,7 +71,7 @@ def test_bad_usage_exits_with_2(tmp_path, capsys):
 
 
 def test_option_texts():
-    assert words(["a, b", "c", "none", ""]) == ["a", "b", "c"]
+    assert words(["a, b", "c", "none", ""]) == ("a", "b", "c")
     assert numbers("0-2,7", "--x") == (0, 1, 2, 7)
     assert numbers(" ", "--x") is None
     for text in ("a", "1-", "-1", "1,,2"):

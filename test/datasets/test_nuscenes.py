@@ -3,11 +3,14 @@
 
 import json
 import shutil
+from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
 from rosbags.highlevel import AnyReader
 
+from xd_rcdepth_ros.cli.main import main
 from xd_rcdepth_ros.datasets.check import check_bags
 from xd_rcdepth_ros.datasets.conversion import convert_plans
 from xd_rcdepth_ros.datasets.nuscenes import convert_nuscenes, plan_nuscenes
@@ -15,7 +18,7 @@ from xd_rcdepth_ros.datasets.nuscenes_files import DEVKIT_FILTER, RadarFilter, s
 from xd_rcdepth_ros.datasets.nuscenes_splits import official_split
 from xd_rcdepth_ros.datasets.nuscenes_tables import iter_records
 from xd_rcdepth_ros.errors import RecordingError
-from xd_rcdepth_ros.recordings.index import read_info
+from xd_rcdepth_ros.recordings.bags import read_info
 from xd_rcdepth_ros.recordings.pcd import read_pcd
 from xd_rcdepth_ros.recordings.pointcloud import decode_cloud
 from xd_rcdepth_ros.recordings.reader import Recording
@@ -239,6 +242,35 @@ def test_parallel_gives_the_same_bags(nuscenes_tree, tmp_path, monkeypatch):
     assert {name for _, _, name in seen} == {"", "scene-0061", "scene-0103"}
 
 
+def test_nuscenes_devkit_1099_keyframes_without_sweeps_are_converted(nuscenes_tree, tmp_path):
+    """Only the keyframe blobs were downloaded: there is no folder sweeps/ (also bevfusion#528)."""
+    root, tables = nuscenes_tree(scenes=("scene-0061", "scene-0103"))
+    shutil.rmtree(root / "sweeps")
+    bags = convert_nuscenes(root, tmp_path / "bags")
+    rows = [r for r in tables["sample_data"] if r["token"].startswith("scene-0061")]
+    gone = Counter(Path(r["filename"]).parent for r in rows if not r["is_key_frame"])
+    assert read_info(bags[0])["skipped"] == {f"{f} file missing": n for f, n in gone.items()}
+    keyframes = sum(r["is_key_frame"] for r in rows if "CAM" in r["token"])
+    with Recording(bags[0]) as recording:
+        assert len(list(recording.frames())) == keyframes > 1
+        assert recording.frame(0).radar[0].ego_motion
+    assert [result.problems for result in check_bags(plan_nuscenes(root), tmp_path / "bags")] == [
+        [],
+        [],
+    ]
+
+
+def test_centerpoint_108_missing_sweeps_are_said(nuscenes_tree, tmp_path, capsys):
+    root, _ = nuscenes_tree()
+    shutil.rmtree(root / "sweeps" / "RADAR_FRONT")
+    out = tmp_path / "c.json"
+    command = ["convert", "nuscenes", str(root), "--out", str(tmp_path / "bags")]
+    assert main([*command, "--json", str(out)]) == 0
+    skipped = json.loads(out.read_text())["bags"][0]["skipped"]
+    assert skipped == {"sweeps/RADAR_FRONT file missing": 5}
+    assert "RADAR_FRONT" in "".join(capsys.readouterr().out.split())
+
+
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_one_broken_scene_does_not_stop_the_others(nuscenes_tree, tmp_path, jobs, monkeypatch):
     monkeypatch.setattr("xd_rcdepth_ros.datasets.conversion._MESSAGES_PER_WORKER", 1)
@@ -383,8 +415,7 @@ def test_radar_filters(random_radar):
 
 def test_filters_reach_the_bag(nuscenes_tree, tmp_path):
     root, tables = nuscenes_tree()
-    chosen = RadarFilter(dynamic_properties=(0, 1, 2))
-    (bag,) = convert_nuscenes(root, tmp_path / "bags", radar_filter=chosen)
+    (bag,) = convert_nuscenes(root, tmp_path / "bags", dynamic_properties=(0, 1, 2))
     wanted = 0
     for row in tables["sample_data"]:
         if "RADAR" in row["token"]:

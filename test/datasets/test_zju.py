@@ -12,7 +12,7 @@ from xd_rcdepth_ros.datasets import zju_4dradarcam as zju
 from xd_rcdepth_ros.datasets.check import check_bags
 from xd_rcdepth_ros.datasets.conversion import convert_plans
 from xd_rcdepth_ros.errors import RecordingError
-from xd_rcdepth_ros.recordings.index import find_recordings, read_info
+from xd_rcdepth_ros.recordings.bags import find_recordings, read_info
 from xd_rcdepth_ros.recordings.reader import Recording
 
 FRAMES = ("1664091257.800000", "1664091257.900000", "1664091258.000000", "1664091258.100001")

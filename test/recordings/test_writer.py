@@ -16,7 +16,7 @@ from rosbags.interfaces import QosDurability, QosReliability
 
 from xd_rcdepth_ros.errors import RecordingError
 from xd_rcdepth_ros.geometry import PinholeCamera, RadarPoints, RigidTransform
-from xd_rcdepth_ros.recordings.index import find_recordings, read_info
+from xd_rcdepth_ros.recordings.bags import find_recordings, read_info
 from xd_rcdepth_ros.recordings.writer import DriveWriter
 
 T0 = 1_600_000_000_000_000_000

@@ -5,14 +5,15 @@ from __future__ import annotations
 
 import platform
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any, Optional
 
 import typer
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from xd_rcdepth_ros.cli.evaluate import write_json
+from xd_rcdepth_ros.cli.options import JSON_FILE, MODEL
+from xd_rcdepth_ros.cli.output import write_json
 from xd_rcdepth_ros.errors import ConfigurationError, DeviceError
 from xd_rcdepth_ros.inference import DepthEstimator, shipped_model
 from xd_rcdepth_ros.inference.backends import BACKENDS
@@ -73,26 +74,20 @@ def table_of(rows: list[dict[str, Any]], title: str) -> Table:
 
 @app.command()
 def benchmark(
-    model: Annotated[
-        Path | None, typer.Option(help="Model file; the shipped one if left out.")
-    ] = None,
-    backend: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="torch, openvino, onnx or auto, with :fp32, :bf16 or :fp16 if wanted; may be "
-            "given several times. The first is what the others are compared with. All that this "
-            "machine has, if left out."
-        ),
-    ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:<n>.")] = "cpu",
-    size: Annotated[
-        tuple[int, int], typer.Option(help="Height and width of the network's grid, pixels.")
-    ] = (352, 704),
-    frames: Annotated[int, typer.Option(min=1, help="Frames of each backend.")] = 50,
-    threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 for automatic.")] = 0,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write the figures to this file.")
-    ] = None,
+    model: Optional[Path] = MODEL,
+    backend: Optional[list[str]] = typer.Option(
+        None,
+        help="torch, openvino, onnx or auto, with :fp32, :bf16 or :fp16 if wanted; may be "
+        "given several times. The first is what the others are compared with. All that this "
+        "machine has, if left out.",
+    ),
+    device: str = typer.Option("cpu", help="auto, cpu, cuda or cuda:<n>."),
+    size: tuple[int, int] = typer.Option(
+        (352, 704), help="Height and width of the network's grid, pixels."
+    ),
+    frames: int = typer.Option(50, min=1, help="Frames of each backend."),
+    threads: int = typer.Option(0, min=0, help="CPU threads; 0 for automatic."),
+    json_file: Optional[Path] = JSON_FILE,
 ) -> None:
     """Time the stages of a frame, from camera image and radar returns to depth.
 

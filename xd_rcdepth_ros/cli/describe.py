@@ -4,10 +4,9 @@
 from __future__ import annotations
 
 import copy
-import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any, Optional
 
 import torch
 import typer
@@ -16,6 +15,8 @@ from rich.table import Table
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from xd_rcdepth_ros.cli.options import JSON_FILE
+from xd_rcdepth_ros.cli.output import write_json
 from xd_rcdepth_ros.network import Student, Teacher, file_sha256, load_checkpoint
 
 app = typer.Typer(add_completion=False)
@@ -41,12 +42,10 @@ def describe_architecture(model: nn.Module) -> dict[str, Any]:
 
 @app.command()
 def describe(
-    model: Annotated[
-        Path | None, typer.Option(help="Model file; without it the architecture's defaults.")
-    ] = None,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write the figures to this file.")
-    ] = None,
+    model: Optional[Path] = typer.Option(
+        None, help="Model file; without it the architecture's defaults."
+    ),
+    json_file: Optional[Path] = JSON_FILE,
 ) -> None:
     """Show parameters, compute, inputs and licence of a model or architecture."""
     result: dict[str, Any] = {}
@@ -67,5 +66,4 @@ def describe(
             table.add_row(f"{part}.{key}", text)
     Console().print(table)
     if json_file is not None:
-        json_file.parent.mkdir(parents=True, exist_ok=True)
-        json_file.write_text(json.dumps(result, indent=1) + "\n")
+        write_json(json_file, result)

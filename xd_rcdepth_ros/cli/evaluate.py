@@ -3,32 +3,33 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any, Optional
 
 import typer
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from xd_rcdepth_ros.cli.options import (
+    CAMERA,
+    DEVICE,
+    JSON_FILE,
+    RADAR_FIELDS,
+    SPLIT,
+    TOPICS,
+)
+from xd_rcdepth_ros.cli.output import print_left_out, write_json
 from xd_rcdepth_ros.evaluation.baselines import model_predictor, plain_baselines
-from xd_rcdepth_ros.evaluation.data import RecordedFrames
+from xd_rcdepth_ros.evaluation.data import RecordedFrames, describe_left_out
 from xd_rcdepth_ros.evaluation.evaluator import Predictor, evaluate
 from xd_rcdepth_ros.evaluation.metrics import METRICS
 from xd_rcdepth_ros.evaluation.protocol import Clamp, Protocol, Truth, parse_rows
 from xd_rcdepth_ros.inference import DepthEstimator
+from xd_rcdepth_ros.recordings.wiring import parse_radar_fields, parse_topics
 
 app = typer.Typer(add_completion=False)
-
-
-def write_json(path: Path, result: Mapping[str, Any]) -> None:
-    """Write a result; the name appears only when it is complete."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(result, indent=1, allow_nan=False) + "\n", encoding="utf8")
-    partial.replace(path)
 
 
 def figures_table(result: Mapping[str, Any]) -> Table:
@@ -51,46 +52,44 @@ def figures_table(result: Mapping[str, Any]) -> Table:
 
 @app.command(name="evaluate")
 def evaluate_model(
-    model: Annotated[Path, typer.Option(help="Model file (.safetensors).")],
-    data: Annotated[Path, typer.Option(help="A bag, or a folder of bags.")],
-    split: Annotated[
-        str | None, typer.Option(help="Only bags of this split, such as val; all if left out.")
-    ] = None,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write the figures to this file.")
-    ] = None,
-    report: Annotated[
-        Path | None, typer.Option(help="Write report.html with pictures into this folder.")
-    ] = None,
-    clamp: Annotated[
-        Clamp, typer.Option(help="Rule for predictions beyond the cap; see docs/evaluation.md.")
-    ] = Clamp.CAFNET,
-    baselines: Annotated[
-        bool, typer.Option("--baselines", help="Also score the plain baselines.")
-    ] = False,
-    truth: Annotated[
-        Truth, typer.Option(help="What to score against: the lidar sweep or the reference depth.")
-    ] = Truth.AUTO,
-    rows: Annotated[
-        str, typer.Option(help="Rows that are scored: all, nuscenes, zju or START:STOP.")
-    ] = "all",
-    camera: Annotated[str, typer.Option(help="Camera of the bags.")] = "front",
-    sweeps: Annotated[int, typer.Option(min=1, help="Sweeps of each radar.")] = 1,
-    keyframes: Annotated[
-        bool, typer.Option("--keyframes", help="Only frames marked as keyframes.")
-    ] = False,
-    every: Annotated[int, typer.Option(min=1, help="Use every n-th frame.")] = 1,
-    examples: Annotated[
-        int, typer.Option(min=1, help="Worst, median and best frames in the report.")
-    ] = 2,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:<n>.")] = "auto",
+    model: Path = typer.Option(..., help="Model file (.safetensors)."),
+    data: Path = typer.Option(..., help="A bag, its storage file, or a folder of bags."),
+    split: Optional[str] = SPLIT,
+    json_file: Optional[Path] = JSON_FILE,
+    report: Optional[Path] = typer.Option(
+        None, help="Write report.html with pictures into this folder."
+    ),
+    clamp: Clamp = typer.Option(
+        Clamp.CAFNET, help="Rule for predictions beyond the cap; see docs/evaluation.md."
+    ),
+    baselines: bool = typer.Option(False, "--baselines", help="Also score the plain baselines."),
+    truth: Truth = typer.Option(
+        Truth.AUTO, help="What to score against: the lidar sweep or the reference depth."
+    ),
+    rows: str = typer.Option("all", help="Rows that are scored: all, nuscenes, zju or START:STOP."),
+    camera: str = CAMERA,
+    topics: str = TOPICS,
+    radar_fields: str = RADAR_FIELDS,
+    sweeps: int = typer.Option(1, min=1, help="Sweeps of each radar."),
+    keyframes: bool = typer.Option(False, "--keyframes", help="Only frames marked as keyframes."),
+    every: int = typer.Option(1, min=1, help="Use every n-th frame."),
+    examples: int = typer.Option(2, min=1, help="Worst, median and best frames in the report."),
+    device: str = DEVICE,
 ) -> None:
     """Score a model on bags by the papers' protocol."""
     protocol = Protocol(clamp=clamp, rows=parse_rows(rows), truth=truth)
     estimator = DepthEstimator.load(model, device=device)
     predict = model_predictor(estimator)
     console = Console(stderr=True)
-    with RecordedFrames(data, split, camera, sweeps=sweeps, keyframes_only=keyframes) as frames:
+    with RecordedFrames(
+        data,
+        split,
+        camera,
+        sweeps=sweeps,
+        keyframes_only=keyframes,
+        topics=parse_topics(topics),
+        radar_fields=parse_radar_fields(radar_fields),
+    ) as frames:
         predictors: dict[str, Predictor] = {"model": predict}
         notes: dict[str, str] = {}
         if baselines:
@@ -109,6 +108,7 @@ def evaluate_model(
             "bags that could not be read": len(frames.unreadable),
             **notes,
         }
+        left_out = describe_left_out(frames, evaluation.skipped, evaluation.frames_without_radar)
         result = {
             **evaluation.to_json(),
             "model": dict(estimator.describe()),
@@ -118,6 +118,7 @@ def evaluate_model(
                 "bags": [bag.name for bag in frames.bags],
                 "unreadable": frames.unreadable,
             },
+            "left_out": left_out,
             "baseline_notes": notes,
         }
         if report is not None:
@@ -130,9 +131,6 @@ def evaluate_model(
     Console().print(figures_table(result))
     for name, text in notes.items():
         console.print(f"{name}: {text}", markup=False, highlight=False)
-    for name, reason in frames.unreadable.items():
-        console.print(f"left out {name}: {reason}", style="yellow", markup=False)
-    if evaluation.skipped:
-        console.print(f"{len(evaluation.skipped)} frames could not be read.", style="yellow")
+    print_left_out(console, left_out)
     if json_file is not None:
         write_json(json_file, result)

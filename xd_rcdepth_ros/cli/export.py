@@ -5,13 +5,14 @@ from __future__ import annotations
 
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Optional
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from xd_rcdepth_ros.cli.evaluate import write_json
+from xd_rcdepth_ros.cli.options import MODEL
+from xd_rcdepth_ros.cli.output import write_json
 from xd_rcdepth_ros.inference import shipped_model
 from xd_rcdepth_ros.inference.export import export_model
 
@@ -28,16 +29,14 @@ class Format(str, Enum):
 
 @app.command()
 def export(
-    file_format: Annotated[
-        Format, typer.Option("--format", help="Format; each has its ending: .onnx, .xml, .pt2.")
-    ],
-    out: Annotated[Path, typer.Option(help="File to write; OpenVINO's weights go beside it.")],
-    model: Annotated[
-        Path | None, typer.Option(help="Model file; the shipped one if left out.")
-    ] = None,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write files, contract and checks to this file.")
-    ] = None,
+    file_format: Format = typer.Option(
+        ..., "--format", help="Format; each has its ending: .onnx, .xml, .pt2."
+    ),
+    out: Path = typer.Option(..., help="File to write; OpenVINO's weights go beside it."),
+    model: Optional[Path] = MODEL,
+    json_file: Optional[Path] = typer.Option(
+        None, "--json", help="Write files, contract and checks to this file."
+    ),
 ) -> None:
     """Write a model for another runtime.
 

@@ -10,14 +10,11 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-import typer
-from rich.console import Console
-
 from xd_rcdepth_ros import __version__
 from xd_rcdepth_ros.errors import XDRCDepthError
 
 # A verb's module has its name and holds `app`, a typer application. It is imported only when the
-# verb is called, so that `--help` does not wait for torch.
+# verb is called, so that `--help` waits neither for torch nor for typer.
 VERBS = {
     "benchmark": "latency and throughput a stage and a backend",
     "convert": "nuScenes, ZJU-4DRadarCam or Astyx to rosbag2",
@@ -58,26 +55,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     verb, *rest = [*(sys.argv[1:] if arguments is None else arguments), ""]
     rest = rest[:-1] if rest else rest
-    output, errors = Console(highlight=False), Console(stderr=True, highlight=False)
     if verb in ("", "-h", "--help"):
-        output.print(usage(), markup=False)
+        sys.stdout.write(usage() + "\n")
         return 0 if verb else 2
     if verb == "--version":
-        output.print(__version__)
+        sys.stdout.write(f"{__version__}\n")
         return 0
     if verb not in VERBS:
-        errors.print(f"xd-rcdepth: no verb {verb!r}; there are {', '.join(VERBS)}.", markup=False)
+        sys.stderr.write(f"xd-rcdepth: no verb {verb!r}; there are {', '.join(VERBS)}.\n")
         return 2
-    app: typer.Typer = importlib.import_module(f"xd_rcdepth_ros.cli.{verb}").app
+    app = importlib.import_module(f"xd_rcdepth_ros.cli.{verb}").app
     try:
         app(rest, prog_name=f"xd-rcdepth {verb}")
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 1
     except XDRCDepthError as error:
-        errors.print(f"xd-rcdepth {verb}: {error}", markup=False, soft_wrap=True)
+        sys.stderr.write(f"xd-rcdepth {verb}: {error}\n")
         return 1
     except KeyboardInterrupt:
-        errors.print(f"xd-rcdepth {verb}: interrupted", markup=False)
+        sys.stderr.write(f"xd-rcdepth {verb}: interrupted\n")
         return 130
     return 0
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any, Optional
 
 import cv2
 import numpy as np
@@ -12,7 +12,8 @@ import typer
 from numpy.typing import NDArray
 from rich.console import Console
 
-from xd_rcdepth_ros.cli.evaluate import write_json
+from xd_rcdepth_ros.cli.options import DEVICE, MODEL, RADAR_FIELDS
+from xd_rcdepth_ros.cli.output import write_json
 from xd_rcdepth_ros.errors import RecordingError
 from xd_rcdepth_ros.geometry import DepthResult, RadarPoints, RadarSweep, SensorFrame
 from xd_rcdepth_ros.inference import (
@@ -131,24 +132,23 @@ def _write(path: Path, data: bytes) -> Path:
 
 @app.command()
 def predict(
-    image: Annotated[Path, typer.Option(help="Image, JPEG or PNG.")],
-    calibration: Annotated[
-        Path, typer.Option(help="Calibration, JSON or YAML; see docs/evaluation.md.")
-    ],
-    out: Annotated[Path, typer.Option(help="Folder for the results.")],
-    radar: Annotated[
-        Path | None, typer.Option(help="Radar returns: .pcd, .npy, .csv or .txt.")
-    ] = None,
-    model: Annotated[
-        Path | None, typer.Option(help="Model file; the shipped one if left out.")
-    ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:<n>.")] = "auto",
-    saliency: Annotated[
-        bool, typer.Option("--saliency", help="Also draw what the depth was read from.")
-    ] = False,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write what was found to this file.")
-    ] = None,
+    image: Path = typer.Option(..., help="Image, JPEG or PNG."),
+    calibration: Path = typer.Option(
+        ..., help="Calibration, JSON or YAML; see docs/evaluation.md."
+    ),
+    out: Path = typer.Option(..., help="Folder for the results."),
+    radar: Optional[Path] = typer.Option(
+        None, help="Radar returns: .pcd, .npy, .csv or .txt; see docs/evaluation.md."
+    ),
+    radar_fields: str = RADAR_FIELDS,
+    model: Optional[Path] = MODEL,
+    device: str = DEVICE,
+    saliency: bool = typer.Option(
+        False, "--saliency", help="Also draw what the depth was read from."
+    ),
+    json_file: Optional[Path] = typer.Option(
+        None, "--json", help="Write what was found to this file."
+    ),
 ) -> None:
     """Estimate the depth of one image, with or without a radar file.
 

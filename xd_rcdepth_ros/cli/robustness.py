@@ -4,16 +4,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Optional
 
 import typer
 from rich.console import Console
 from rich.markdown import Markdown
 from rich.progress import Progress
 
-from xd_rcdepth_ros.cli.evaluate import write_json
+from xd_rcdepth_ros.cli.options import CAMERA, DEVICE, RADAR_FIELDS, SPLIT, TOPICS
+from xd_rcdepth_ros.cli.output import print_left_out, write_json
 from xd_rcdepth_ros.evaluation.baselines import model_predictor
-from xd_rcdepth_ros.evaluation.data import RecordedFrames
+from xd_rcdepth_ros.evaluation.data import RecordedFrames, describe_left_out
 from xd_rcdepth_ros.evaluation.faults import FAULTS, choose_faults
 from xd_rcdepth_ros.evaluation.protocol import Clamp, Protocol, Truth, parse_rows
 from xd_rcdepth_ros.evaluation.robustness import (
@@ -23,42 +24,36 @@ from xd_rcdepth_ros.evaluation.robustness import (
     run_faults,
 )
 from xd_rcdepth_ros.inference import DepthEstimator
+from xd_rcdepth_ros.recordings.wiring import parse_radar_fields, parse_topics
 
 app = typer.Typer(add_completion=False)
+FAULT_NAMES = ", ".join(FAULTS)
 
 
 @app.command()
 def robustness(
-    model: Annotated[Path, typer.Option(help="Model file (.safetensors).")],
-    data: Annotated[Path, typer.Option(help="A bag, or a folder of bags.")],
-    out: Annotated[Path, typer.Option(help="Folder for robustness.json, .png and .md.")] = Path(
-        "robustness"
+    model: Path = typer.Option(..., help="Model file (.safetensors)."),
+    data: Path = typer.Option(..., help="A bag, its storage file, or a folder of bags."),
+    out: Path = typer.Option(Path("robustness"), help="Folder for robustness.json, .png and .md."),
+    split: Optional[str] = SPLIT,
+    fault: Optional[list[str]] = typer.Option(
+        None, help="Only this fault, may be repeated: " + FAULT_NAMES
     ),
-    split: Annotated[
-        str | None, typer.Option(help="Only bags of this split, such as val; all if left out.")
-    ] = None,
-    fault: Annotated[
-        list[str] | None,
-        typer.Option(help=f"Only this fault (may be repeated): {', '.join(FAULTS)}."),
-    ] = None,
-    speed: Annotated[
-        float | None,
-        typer.Option(help="Speed of the car, m/s, where radar does not tell it (fault delay)."),
-    ] = None,
-    clamp: Annotated[Clamp, typer.Option(help="Clamping rule.")] = Clamp.CAFNET,
-    truth: Annotated[Truth, typer.Option(help="What to score against.")] = Truth.AUTO,
-    rows: Annotated[
-        str, typer.Option(help="Rows that are scored: all, nuscenes, zju or START:STOP.")
-    ] = "all",
-    camera: Annotated[str, typer.Option(help="Camera of the bags.")] = "front",
-    keyframes: Annotated[
-        bool, typer.Option("--keyframes", help="Only frames marked as keyframes.")
-    ] = False,
-    every: Annotated[int, typer.Option(min=1, help="Use every n-th frame.")] = 1,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:<n>.")] = "auto",
-    json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write the figures to this file as well.")
-    ] = None,
+    speed: Optional[float] = typer.Option(
+        None, help="Speed of the car, m/s, where radar does not tell it (fault delay)."
+    ),
+    clamp: Clamp = typer.Option(Clamp.CAFNET, help="Clamping rule."),
+    truth: Truth = typer.Option(Truth.AUTO, help="What to score against."),
+    rows: str = typer.Option("all", help="Rows that are scored: all, nuscenes, zju or START:STOP."),
+    camera: str = CAMERA,
+    topics: str = TOPICS,
+    radar_fields: str = RADAR_FIELDS,
+    keyframes: bool = typer.Option(False, "--keyframes", help="Only frames marked as keyframes."),
+    every: int = typer.Option(1, min=1, help="Use every n-th frame."),
+    device: str = DEVICE,
+    json_file: Optional[Path] = typer.Option(
+        None, "--json", help="Write the figures to this file as well."
+    ),
 ) -> None:
     """Score a model under controlled faults: one table, one plot."""
     faults = choose_faults(fault or [])
@@ -66,7 +61,14 @@ def robustness(
     estimator = DepthEstimator.load(model, device=device)
     console = Console(stderr=True)
     with (
-        RecordedFrames(data, split, camera, keyframes_only=keyframes) as frames,
+        RecordedFrames(
+            data,
+            split,
+            camera,
+            keyframes_only=keyframes,
+            topics=parse_topics(topics),
+            radar_fields=parse_radar_fields(radar_fields),
+        ) as frames,
         Progress(console=console) as progress,
     ):
         total = len(range(0, len(frames), every)) * count_predictions(faults)
@@ -80,6 +82,8 @@ def robustness(
             speed,
             lambda: progress.advance(task),
         )
+        left_out = describe_left_out(frames, result["skipped"], result["frames_without_radar"])
+    result["left_out"] = left_out
     result["model"] = dict(estimator.describe())
     result["data"] = {"path": str(data), "split": split, "every": every, "speed_mps": speed}
     table = markdown_table(result)
@@ -94,4 +98,5 @@ def robustness(
     if json_file is not None:
         write_json(json_file, result)
     Console().print(Markdown(table))
+    print_left_out(console, left_out)
     console.print(f"written: {out / 'robustness.json'}, .png and .md", highlight=False)

@@ -3,17 +3,17 @@
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Optional
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from xd_rcdepth_ros.cli.output import write_json
 from xd_rcdepth_ros.errors import ConfigurationError
 from xd_rcdepth_ros.simulation import (
     Drive,
@@ -90,28 +90,26 @@ def parse_size(text: str) -> tuple[int, int]:
 
 @app.command()
 def simulate(
-    out: Annotated[Path, typer.Option(help="Folder to make; must not exist.")],
-    frames: Annotated[int, typer.Option(min=1, help="Number of pictures.")] = 100,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same drive.")] = 0,
-    radar: Annotated[
-        Radar, typer.Option("--radar", "--sensor", help="Conventional automotive radar, or 4D.")
-    ] = Radar.sparse,
-    place: Annotated[
-        Place | None, typer.Option(help="Kind of road; by the seed if left out.")
-    ] = None,
-    weather: Annotated[Weather, typer.Option(help="Weather.")] = Weather.clear,
-    time_of_day: Annotated[TimeOfDay, typer.Option(help="Light.")] = TimeOfDay.day,
-    size: Annotated[str, typer.Option(help="Picture size, HEIGHTxWIDTH pixels.")] = "352x704",
-    rate: Annotated[float, typer.Option(help="Pictures per second.")] = 12.0,
-    traffic: Annotated[float, typer.Option(help="Scales the number of other road users.")] = 1.0,
-    storage: Annotated[Storage, typer.Option(help="Storage of the bag.")] = Storage.mcap,
-    layout: Annotated[
-        Layout, typer.Option(help="A bag, or the folder layout of a data set (for tests).")
-    ] = Layout.bag,
-    workers: Annotated[int, typer.Option(min=1, help="Threads.")] = 2,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write what was made to this file.")
-    ] = None,
+    out: Path = typer.Option(..., help="Folder to make; must not exist."),
+    frames: int = typer.Option(100, min=1, help="Number of pictures."),
+    seed: int = typer.Option(0, min=0, help="The same seed gives the same drive."),
+    radar: Radar = typer.Option(
+        Radar.sparse, "--radar", "--sensor", help="Conventional automotive radar, or 4D."
+    ),
+    place: Optional[Place] = typer.Option(None, help="Kind of road; by the seed if left out."),
+    weather: Weather = typer.Option(Weather.clear, help="Weather."),
+    time_of_day: TimeOfDay = typer.Option(TimeOfDay.day, help="Light."),
+    size: str = typer.Option("352x704", help="Picture size, HEIGHTxWIDTH pixels."),
+    rate: float = typer.Option(12.0, help="Pictures per second."),
+    traffic: float = typer.Option(1.0, help="Scales the number of other road users."),
+    storage: Storage = typer.Option(Storage.mcap, help="Storage of the bag."),
+    layout: Layout = typer.Option(
+        Layout.bag, help="A bag, or the folder layout of a data set (for tests)."
+    ),
+    workers: int = typer.Option(2, min=1, help="Threads."),
+    json_file: Optional[Path] = typer.Option(
+        None, "--json", help="Write what was made to this file."
+    ),
 ) -> None:
     """Write a synthetic drive with exact depth as rosbag2."""
     height, width = parse_size(size)
@@ -166,5 +164,4 @@ def simulate(
         highlight=False,
     )
     if json_file is not None:
-        json_file.parent.mkdir(parents=True, exist_ok=True)
-        json_file.write_text(json.dumps(result, indent=1) + "\n")
+        write_json(json_file, result)

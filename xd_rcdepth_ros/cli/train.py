@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import signal
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any
+from typing import Any, Optional
 
 import typer
 from rich.console import Console
@@ -23,7 +24,9 @@ from rich.progress import (
     Progress as Bar,
 )
 
-from xd_rcdepth_ros.cli.evaluate import write_json
+from xd_rcdepth_ros.cli.options import RADAR_FIELDS, TOPICS
+from xd_rcdepth_ros.cli.output import write_json
+from xd_rcdepth_ros.errors import ConfigurationError
 
 app = typer.Typer(add_completion=False)
 
@@ -48,23 +51,24 @@ def interrupts(stop: Any) -> Iterator[None]:
 
 @app.command(name="train")
 def train(
-    config: Annotated[Path, typer.Argument(help="The run, as YAML; see config/distill.")],
-    recordings: Annotated[
-        list[Path] | None,
-        typer.Option(help="Folder of bags with splits train and val; replaces the file's sources."),
-    ] = None,
-    teacher: Annotated[Path | None, typer.Option(help="Model file of the teacher.")] = None,
-    output: Annotated[Path | None, typer.Option(help="Folder of the run.")] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="KEY=VALUE that replaces one of the file's; may be repeated."),
-    ] = None,
-    resume: Annotated[
-        bool, typer.Option(help="Go on from the state in the output folder, if there is one.")
-    ] = True,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write where the run ended to this file.")
-    ] = None,
+    config: Path = typer.Argument(..., help="The run, as YAML; see config/distill."),
+    recordings: Optional[list[Path]] = typer.Option(
+        None,
+        help="Folder of bags with splits train and val; replaces the file's sources.",
+    ),
+    topics: str = TOPICS,
+    radar_fields: str = RADAR_FIELDS,
+    teacher: Optional[Path] = typer.Option(None, help="Model file of the teacher."),
+    output: Optional[Path] = typer.Option(None, help="Folder of the run."),
+    settings: Optional[list[str]] = typer.Option(
+        None, "--set", help="KEY=VALUE that replaces one of the file's; may be repeated."
+    ),
+    resume: bool = typer.Option(
+        True, help="Go on from the state in the output folder, if there is one."
+    ),
+    json_file: Optional[Path] = typer.Option(
+        None, "--json", help="Write where the run ended to this file."
+    ),
 ) -> None:
     """Train from bags. Ctrl-C leaves a state from which the same command goes on."""
     from xd_rcdepth_ros.training.config import read_config, settings_of, sources_of
@@ -73,7 +77,12 @@ def train(
 
     values: dict[str, Any] = {}
     if recordings:
-        values |= sources_of(recordings)
+        values |= sources_of(recordings, topics, radar_fields)
+    elif topics or radar_fields:
+        raise ConfigurationError(
+            "--topics and --radar-fields belong to --recordings; sources of the file have the keys "
+            "topics and radar_fields of their own."
+        )
     values |= {"teacher": str(teacher)} if teacher else {}
     values |= {"output": str(output)} if output else {}
     values |= settings_of(settings or [])
@@ -109,7 +118,9 @@ def train(
     progress = result.progress
     console.print(f"{progress.state.value} at step {progress.step}: {progress.message}")
     if result.unusable:
-        console.print(f"{len(result.unusable)} frames could not be used; the log says why")
+        console.print(f"{len(result.unusable)} frames could not be used:", style="yellow")
+        for reason, count in Counter(result.unusable.values()).most_common(5):
+            console.print(f"  {count} x {reason}", style="yellow", markup=False, soft_wrap=True)
     if result.model:
         best = progress.best_validation_mae_m
         console.print(f"best model: {result.model} (validation MAE {best:.3f} m)")

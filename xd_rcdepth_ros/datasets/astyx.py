@@ -22,7 +22,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from xd_rcdepth_ros.datasets.conversion import DrivePlan, Progress, convert_plans, read_splits
+from xd_rcdepth_ros.datasets.conversion import (
+    DrivePlan,
+    Progress,
+    SplitOption,
+    convert_plans,
+    read_splits,
+)
 from xd_rcdepth_ros.errors import GeometryError, MessageError, RecordingError
 from xd_rcdepth_ros.geometry import PinholeCamera, RigidTransform
 from xd_rcdepth_ros.recordings import schema
@@ -163,8 +169,9 @@ def stamp_of(frame: str) -> int:
     return FIRST_STAMP_NS + int(frame) * 1_000_000_000
 
 
-def plan_astyx(root: str | Path, *, split: str | None = None) -> list[AstyxPlan]:
+def plan_astyx(root: str | Path, **options: Any) -> list[AstyxPlan]:
     """Plan the bags; see ``convert_astyx``."""
+    split = SplitOption(**options).split
     root = Path(root)
     for folder in ("camera_front", "radar_6455", "lidar_vlp16", "calibration"):
         if not (root / folder).is_dir():
@@ -203,10 +210,10 @@ def convert_astyx(
     root: str | Path,
     out: str | Path,
     *,
-    split: str | None = None,
     storage: str = "mcap",
     jobs: int = 1,
     progress: Progress | None = None,
+    **options: Any,
 ) -> list[Path]:
     """Convert Astyx HiRes2019, original or reduced, one bag a split and calibration.
 
@@ -215,10 +222,10 @@ def convert_astyx(
             ``train.txt`` and ``val.txt`` (frame numbers) make the splits; without them all frames
             go into ``astyx-all``.
         out: Folder for the bags.
-        split: Only this split.
         storage: ``mcap`` or ``sqlite3``.
         jobs: Processes at most; 0 takes one a core.
         progress: Called with (messages done, messages in all, bag).
+        **options: As in :class:`SplitOption`.
 
     Returns:
         The bags' paths.
@@ -226,7 +233,7 @@ def convert_astyx(
     Raises:
         RecordingError: Something is missing or damaged, or a bag cannot be written.
     """
-    return convert_plans(plan_astyx(root, split=split), out, storage, jobs, progress)
+    return convert_plans(plan_astyx(root, **options), out, storage, jobs, progress)
 
 
 def _text_of(calibration: AstyxCalibration) -> str:

@@ -13,7 +13,8 @@ import numpy as np
 from xd_rcdepth_ros.datasets.conversion import DrivePlan
 from xd_rcdepth_ros.errors import RecordingError
 from xd_rcdepth_ros.recordings import schema
-from xd_rcdepth_ros.recordings.index import header_of, open_bag, reading
+from xd_rcdepth_ros.recordings.bags import open_bag, reading
+from xd_rcdepth_ros.recordings.index import header_of
 from xd_rcdepth_ros.recordings.reader import Recording
 
 # Bags hold lidar as float32: up to 100 m that is 4 micrometres, and 0.01 pixels a few metres ahead.

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import closing
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,13 +19,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xd_rcdepth_ros.errors import RecordingError, XDRCDepthError
-from xd_rcdepth_ros.recordings.index import read_info
+from xd_rcdepth_ros.recordings.bags import read_info
 from xd_rcdepth_ros.recordings.writer import DriveWriter
 
 # (messages done, messages in all, name of the bag)
 Progress = Callable[[int, int, str], None]
 # Below this, starting a process takes longer than it saves.
 _MESSAGES_PER_WORKER = 3000
+
+
+def option(default: Any, text: str) -> Any:
+    """Return a dataclass field that is an option of a converter, with its help text."""
+    return field(default=default, metadata={"help": text})
+
+
+@dataclass(frozen=True)
+class SplitOption:
+    """The option of every data set that comes in splits."""
+
+    split: str | None = option(None, "Only this split, such as train or val; all if left out.")
 
 
 class DrivePlan(ABC):

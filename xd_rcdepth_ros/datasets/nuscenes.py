@@ -13,15 +13,17 @@ import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from xd_rcdepth_ros.datasets.conversion import DrivePlan, Progress, convert_plans
+from xd_rcdepth_ros.datasets.conversion import DrivePlan, Progress, convert_plans, option
 from xd_rcdepth_ros.datasets.ego import body_velocity
 from xd_rcdepth_ros.datasets.nuscenes_files import (
+    DEVKIT_FILTER,
     RadarFilter,
     frame_of,
     read_lidar,
@@ -43,10 +45,41 @@ from xd_rcdepth_ros.recordings import schema
 from xd_rcdepth_ros.recordings.pcd import read_radar_pcd
 from xd_rcdepth_ros.recordings.writer import DriveWriter
 
-DEFAULT_CAMERAS = ("CAM_FRONT",)
-DEFAULT_RADARS = ("RADAR_FRONT",)
-DEFAULT_LIDAR = "LIDAR_TOP"
 _TAGS = ("night", "rain", "fog", "snow")
+
+
+@dataclass(frozen=True)
+class NuScenesOptions:
+    """What of the data set is converted; the command's options and their help come from here."""
+
+    version: str | None = option(None, "Table folder such as v1.0-trainval, if there are several.")
+    scenes: Sequence[str] = option((), "Names of scenes; all if left out.")
+    split: str | None = option(
+        None,
+        "train, val, test, mini_train or mini_val by the official lists, or a split named in a "
+        "splits.json beside the tables or in the root.",
+    )
+    cameras: Sequence[str] = option(("CAM_FRONT",), "Camera channels, or all.")
+    radars: Sequence[str] = option(("RADAR_FRONT",), "Radar channels, all, or none.")
+    lidar: str | None = option("LIDAR_TOP", "Lidar channel, or none.")
+    dynamic_properties: Sequence[int] | None = option(
+        None, "Keep only radar returns with these dyn_prop, such as 0-6."
+    )
+    invalid_states: Sequence[int] | None = option(
+        None, "Keep only radar returns with these invalid_state, such as 0."
+    )
+    ambiguity_states: Sequence[int] | None = option(
+        None, "Keep only radar returns with these ambig_state, such as 3."
+    )
+    devkit_filter: bool = option(False, "The radar filter of the nuScenes devkit.")
+
+    @property
+    def radar_filter(self) -> RadarFilter:
+        """Which radar returns are kept."""
+        if self.devkit_filter:
+            return DEVKIT_FILTER
+        chosen = (self.dynamic_properties, self.invalid_states, self.ambiguity_states)
+        return RadarFilter(*(None if values is None else tuple(values) for values in chosen))
 
 
 @dataclass
@@ -68,7 +101,7 @@ class NuScenesPlan(DrivePlan):
 
     def write(self, writer: DriveWriter, tick: Callable[[], None]) -> Counter[str]:
         """Write the scene; see ``DrivePlan.write``."""
-        self._check_files()
+        self._check_keyframes()
         map_from_odom = self.scene.files[0].map_from_base
         odom_from_map = map_from_odom.inverse()
         writer.static_transform(schema.MAP_FRAME, schema.ODOM_FRAME, map_from_odom)
@@ -84,9 +117,21 @@ class NuScenesPlan(DrivePlan):
                 last = file.stamp_ns
                 writer.transform(schema.ODOM_FRAME, schema.BASE_FRAME, last, pose)
                 writer.odometry(last, pose, *body_velocity(track, last, stamps[0], stamps[-1]))
-            self._write_file(writer, file)
+            if file not in self._missing:
+                self._write_file(writer, file)
             tick()
-        return Counter(self.scene.skipped)
+        gone = Counter(f"{Path(f.path).parent} file missing" for f in self._missing)
+        return Counter(self.scene.skipped) + gone
+
+    @cached_property
+    def _missing(self) -> set[SensorFile]:
+        """Files that are not there: without the blobs of sweeps, keyframes alone are converted."""
+        return {f for f in self.scene.files if not (self.root / f.path).is_file()}
+
+    @property
+    def files(self) -> list[SensorFile]:
+        """The sensor files that are there, ordered by stamp and channel."""
+        return [file for file in self.scene.files if file not in self._missing]
 
     def _write_file(self, writer: DriveWriter, file: SensorFile) -> None:
         kind, name = sensor_name(file.channel)
@@ -112,34 +157,35 @@ class NuScenesPlan(DrivePlan):
             )
         return PinholeCamera(*file.size, k, frame_id=frame_of(file.channel))
 
-    def _check_files(self) -> None:
+    def _check_keyframes(self) -> None:
         if not self.scene.files:
             raise RecordingError(f"{self.scene.name} has no file of the wanted channels.")
-        missing = [f.path for f in self.scene.files if not (self.root / f.path).is_file()]
+        keyframes = [file for file in self.scene.files if file.is_keyframe]
+        missing = [file.path for file in keyframes if file in self._missing]
         if missing:
             raise RecordingError(
-                f"{self.scene.name}: {len(missing)} of {len(self.scene.files)} files are missing, "
-                f"the first is {self.root / missing[0]}. Download the part of the data set that "
-                "holds it, or leave the scene out."
+                f"{self.scene.name}: {len(missing)} of {len(keyframes)} keyframe files are "
+                f"missing, the first is {self.root / missing[0]}. Download the "
+                "part of the data set that holds it, or leave the scene out."
             )
 
     def stamps(self) -> dict[str, list[int]]:
         """Return the stamps on each sensor topic; see ``DrivePlan.stamps``."""
         result: dict[str, list[int]] = {}
-        for file in self.scene.files:
+        for file in self.files:
             result.setdefault(topic_of(file.channel), []).append(file.stamp_ns)
         return result
 
     def source_images(self) -> Iterator[tuple[str, int, bytes]]:
         """Yield the images on disk; see ``DrivePlan.source_images``."""
-        for file in self.scene.files:
+        for file in self.files:
             if sensor_name(file.channel)[0] == "camera":
                 yield topic_of(file.channel), file.stamp_ns, (self.root / file.path).read_bytes()
 
     def source_lidar(self, stamp_ns: int) -> NDArray[np.float64] | None:
         """Return the nearest lidar file's points, sensor -> ego -> global -> ego -> camera."""
-        lidars = [f for f in self.scene.files if sensor_name(f.channel)[0] == "lidar"]
-        image = next((f for f in self.scene.files if f.stamp_ns == stamp_ns), None)
+        lidars = [f for f in self.files if sensor_name(f.channel)[0] == "lidar"]
+        image = next((f for f in self.files if f.stamp_ns == stamp_ns), None)
         if not lidars or image is None:
             return None
         if image.is_keyframe:
@@ -154,31 +200,21 @@ class NuScenesPlan(DrivePlan):
         return points
 
 
-def plan_nuscenes(
-    root: str | Path,
-    *,
-    version: str | None = None,
-    scenes: Collection[str] | None = None,
-    split: str | None = None,
-    cameras: Sequence[str] = DEFAULT_CAMERAS,
-    radars: Sequence[str] = DEFAULT_RADARS,
-    lidar: str | None = DEFAULT_LIDAR,
-    radar_filter: RadarFilter | None = None,
-) -> list[NuScenesPlan]:
+def plan_nuscenes(root: str | Path, **options: Any) -> list[NuScenesPlan]:
     """Read the tables and plan one bag a scene; see ``convert_nuscenes``."""
-    root = Path(root)
-    version = find_version(root, version)
+    root, wish = Path(root), NuScenesOptions(**options)
+    version = find_version(root, wish.version)
     there = channels_of(root, version)
-    wanted = [*_expand(cameras, "CAM_", there), *_expand(radars, "RADAR_", there)]
-    channels = [*wanted, *([lidar] if lidar else [])]
+    wanted = [*_expand(wish.cameras, "CAM_", there), *_expand(wish.radars, "RADAR_", there)]
+    channels = [*wanted, *([wish.lidar] if wish.lidar else [])]
     absent = [channel for channel in channels if channel not in there]
     if absent or not channels:
         raise RecordingError(
             f"{root} has no channel {', '.join(absent)}; it has {', '.join(sorted(there))}."
         )
     splits = _splits(root, version)
-    names = _choose(scene_names(root, version), scenes, split, splits)
-    chosen = radar_filter or RadarFilter()
+    names = _choose(scene_names(root, version), wish.scenes or None, wish.split, splits)
+    chosen = wish.radar_filter
     plans = []
     for scene in load_scenes(root, version, channels, names):
         words = set(re.findall(r"[a-z]+", scene.description.lower()))
@@ -201,35 +237,23 @@ def convert_nuscenes(
     root: str | Path,
     out: str | Path,
     *,
-    version: str | None = None,
-    scenes: Collection[str] | None = None,
-    split: str | None = None,
-    cameras: Sequence[str] = DEFAULT_CAMERAS,
-    radars: Sequence[str] = DEFAULT_RADARS,
-    lidar: str | None = DEFAULT_LIDAR,
     storage: str = "mcap",
-    radar_filter: RadarFilter | None = None,
     jobs: int = 1,
     progress: Progress | None = None,
+    **options: Any,
 ) -> list[Path]:
     """Convert scenes of a data set in nuScenes' v1.0 schema, one bag a scene.
 
-    Bags that are there already are left as they are, so an interrupted run goes on.
+    Bags that are there already are left as they are, so an interrupted run goes on. Sweeps whose
+    files are not there are left out and counted; the files of keyframes must be there.
 
     Args:
         root: Folder with ``samples``, ``sweeps`` and ``v1.0-*``.
         out: Folder for the bags.
-        version: Table folder such as ``v1.0-trainval``; None takes the only one there.
-        scenes: Names of scenes; None takes all.
-        split: ``train``, ``val``, ``test``, ``mini_train`` or ``mini_val`` by the official scene
-            lists, or a split named in a ``splits.json`` beside the tables.
-        cameras: Camera channels; ``all`` takes all that the data set has.
-        radars: Radar channels; ``all`` takes all that the data set has.
-        lidar: Lidar channel, or None.
         storage: ``mcap`` or ``sqlite3``.
-        radar_filter: Returns to keep; None keeps all.
         jobs: Processes at most; 0 takes one a core.
         progress: Called with (messages done, messages in all, scene).
+        **options: As in :class:`NuScenesOptions`.
 
     Returns:
         The bags' paths.
@@ -238,17 +262,7 @@ def convert_nuscenes(
         RecordingError: A table, file, channel or scene is missing or damaged, or a bag cannot be
             written.
     """
-    plans = plan_nuscenes(
-        root,
-        version=version,
-        scenes=scenes,
-        split=split,
-        cameras=cameras,
-        radars=radars,
-        lidar=lidar,
-        radar_filter=radar_filter,
-    )
-    return convert_plans(plans, out, storage, jobs, progress)
+    return convert_plans(plan_nuscenes(root, **options), out, storage, jobs, progress)
 
 
 def _splits(root: Path, version: str) -> Callable[[str], str | None]:

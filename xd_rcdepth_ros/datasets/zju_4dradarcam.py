@@ -26,7 +26,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from xd_rcdepth_ros.datasets.conversion import DrivePlan, Progress, convert_plans, read_splits
+from xd_rcdepth_ros.datasets.conversion import (
+    DrivePlan,
+    Progress,
+    SplitOption,
+    convert_plans,
+    option,
+    read_splits,
+)
 from xd_rcdepth_ros.errors import GeometryError, MessageError, RecordingError
 from xd_rcdepth_ros.geometry import PinholeCamera, RigidTransform
 from xd_rcdepth_ros.recordings import schema
@@ -233,9 +240,17 @@ class ZjuPlan(DrivePlan):
         return None if frame is None else self._lidar_in_camera(frame)
 
 
-def plan_zju(root: str | Path, *, split: str | None = None, dense: bool = False) -> list[ZjuPlan]:
+@dataclass(frozen=True)
+class ZjuOptions(SplitOption):
+    """What of the data set is converted; the command's options and their help come from here."""
+
+    dense: bool = option(False, "Also the interpolated lidar depth, 3.7 MB a frame.")
+
+
+def plan_zju(root: str | Path, **options: Any) -> list[ZjuPlan]:
     """Plan the bags; see ``convert_zju``."""
-    root = Path(root)
+    root, wish = Path(root), ZjuOptions(**options)
+    dense = wish.dense
     root = root / "data" if (root / "data" / "image").is_dir() else root
     folders = ("image", "radar", "gt", *(("gt_interp",) if dense else ()))
     absent = [folder for folder in folders if not (root / folder).is_dir()]
@@ -247,7 +262,7 @@ def plan_zju(root: str | Path, *, split: str | None = None, dense: bool = False)
     calibration = read_calibration(own) if own.is_file() else published_calibration()
     there = sorted(path.stem for path in (root / "image").glob("*.png"))
     plans = []
-    for name, frames in read_splits(root, ("train", "val", "test"), there, split).items():
+    for name, frames in read_splits(root, ("train", "val", "test"), there, wish.split).items():
         stamped = sorted((_stamp_of(frame), frame) for frame in frames)
         if len({stamp for stamp, _ in stamped}) < len(stamped):
             raise RecordingError(f"two frames of {name} in {root} have the same time.")
@@ -270,11 +285,10 @@ def convert_zju(
     root: str | Path,
     out: str | Path,
     *,
-    split: str | None = None,
-    dense: bool = False,
     storage: str = "mcap",
     jobs: int = 1,
     progress: Progress | None = None,
+    **options: Any,
 ) -> list[Path]:
     """Convert ZJU-4DRadarCam, one bag for every 1000 frames of a split.
 
@@ -282,11 +296,10 @@ def convert_zju(
         root: Folder with ``image``, ``radar``, ``gt`` and the lists, or with ``data`` that has
             them. Images of another rig need a ``calibration.json`` there (``read_calibration``).
         out: Folder for the bags.
-        split: Only this split; None takes every list, and all frames if there is none.
-        dense: Also write the interpolated lidar depth (3.7 MB a frame).
         storage: ``mcap`` or ``sqlite3``.
         jobs: Processes at most; 0 takes one a core.
         progress: Called with (messages done, messages in all, bag).
+        **options: As in :class:`ZjuOptions`.
 
     Returns:
         The bags' paths.
@@ -294,8 +307,7 @@ def convert_zju(
     Raises:
         RecordingError: Something is missing or damaged, or a bag cannot be written.
     """
-    plans = plan_zju(root, split=split, dense=dense)
-    return convert_plans(plans, out, storage, jobs, progress)
+    return convert_plans(plan_zju(root, **options), out, storage, jobs, progress)
 
 
 def _seconds(frame: str) -> Decimal:

@@ -14,7 +14,7 @@ import numpy as np
 
 from xd_rcdepth_ros.errors import RecordingError
 from xd_rcdepth_ros.recordings import schema
-from xd_rcdepth_ros.recordings.index import open_bag
+from xd_rcdepth_ros.recordings.bags import open_bag
 from xd_rcdepth_ros.recordings.reader import Recording
 
 # A suburban street with parked and moving cars; the same drive each time.

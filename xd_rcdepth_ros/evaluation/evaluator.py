@@ -207,11 +207,13 @@ class Evaluation:
         protocol: How it was scored.
         cards: Scores by predictor, the model first.
         skipped: Why a frame could not be used, by its number.
+        frames_without_radar: Frames scored without a radar sweep, which none was near enough for.
     """
 
     protocol: Protocol
     cards: dict[str, ScoreCard]
     skipped: dict[int, str] = field(default_factory=dict)
+    frames_without_radar: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """Return the figures: the first predictor's on top, the others' under ``baselines``."""
@@ -225,6 +227,7 @@ class Evaluation:
             "protocol": self.protocol.statement(),
             **card.to_json(),
             "skipped": {str(index): reason for index, reason in self.skipped.items()},
+            "frames_without_radar": self.frames_without_radar,
             "baselines": baselines,
         }
 
@@ -272,6 +275,7 @@ def evaluate(
     protocol = protocol or Protocol()
     evaluation = Evaluation(protocol, {name: ScoreCard(protocol) for name in predictors})
     for index, frame in usable_frames(source, evaluation.skipped, every):
+        evaluation.frames_without_radar += not frame.radar
         truth = protocol.ground_truth(frame)
         distance, between = distance_to_radar(frame, np.isfinite(truth)), truth_between(truth)
         for name, predict in predictors.items():

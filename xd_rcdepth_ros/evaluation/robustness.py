@@ -69,7 +69,9 @@ def run_faults(
     faulty = {case: fresh() for case in cases}
     clean = {case: fresh() for case in cases}
     skipped: dict[int, str] = {}
+    without_radar = 0
     for index, frame in usable_frames(source, skipped, every):
+        without_radar += not frame.radar
         truth = torch.from_numpy(protocol.ground_truth(frame))
         depth = predict(frame)
         situation = Situation(index, depth, speed_mps)
@@ -96,6 +98,7 @@ def run_faults(
         "clean": {**clean_all.figures(), **clean_all.counts()},
         "faults": entries,
         "skipped": {str(index): reason for index, reason in skipped.items()},
+        "frames_without_radar": without_radar,
     }
 
 

@@ -80,6 +80,7 @@ def fit_row_baseline(
         return np.asarray(depth, np.float64)
 
     reach = grid.height
-    errors = {s: np.abs(predict(row, s) - depth).mean() for s in range(-reach, reach + 1)}
-    best = min(errors, key=lambda s: (errors[s], abs(s))) if len(row) else 0
+    shifts = range(-reach, reach + 1) if len(row) else ()  # without truth, as they are
+    errors = {s: np.abs(predict(row, s) - depth).mean() for s in shifts}
+    best = min(errors, key=lambda s: (errors[s], abs(s)), default=0)
     return RowBaseline(predict(on_grid, best).astype(np.float32), best)

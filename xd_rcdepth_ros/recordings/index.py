@@ -3,118 +3,40 @@
 
 from __future__ import annotations
 
-import json
 import struct
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 from rosbags.highlevel import AnyReader
 from rosbags.interfaces import Connection
 
-from xd_rcdepth_ros.errors import GeometryError, MessageError, RecordingError, XDRCDepthError
+from xd_rcdepth_ros.errors import GeometryError, MessageError
 from xd_rcdepth_ros.geometry import PinholeCamera, nearest_stamp
 from xd_rcdepth_ros.recordings import schema
+from xd_rcdepth_ros.recordings.bags import reading
 from xd_rcdepth_ros.recordings.messages import camera_of, stamp_ns_of, transform_of
 from xd_rcdepth_ros.recordings.transforms import TransformTree
 
-
-@contextmanager
-def reading(path: Path) -> Iterator[None]:
-    """Turn whatever the bag library raises on a damaged bag into a RecordingError."""
-    try:
-        yield
-    except (XDRCDepthError, KeyboardInterrupt):
-        raise
-    except Exception as error:
-        reason = str(error) or type(error).__name__
-        raise RecordingError(
-            f"the bag {path} cannot be read: {reason} If its recording was cut off, try "
-            "`ros2 bag reindex`; else record or convert it again."
-        ) from error
-
-
-def open_bag(path: Path) -> AnyReader:
-    """Open a bag folder or storage file.
-
-    Raises:
-        RecordingError: There is no bag, or it is damaged.
-    """
-    if not path.exists():
-        raise RecordingError(f"there is no bag at {path}.")
-    if path.is_dir() and not (path / "metadata.yaml").exists():
-        raise RecordingError(
-            f"{path} is no rosbag2 folder: it has no metadata.yaml. A recording that was killed "
-            "lacks it too; `ros2 bag reindex` writes it."
-        )
-    with reading(path):
-        reader = AnyReader([path], default_typestore=schema.typestore())
-        reader.open()
-    return reader
-
-
-def read_info(path: str | Path) -> dict[str, Any]:
-    """Return what the writer remembered about a bag: source, split, tags, counts; {} if nothing.
-
-    Raises:
-        RecordingError: The folder is no bag, or its metadata is damaged.
-    """
-    path = Path(path)
-    try:
-        metadata = yaml.safe_load((path / "metadata.yaml").read_text(encoding="utf8"))
-        custom = metadata["rosbag2_bagfile_information"].get("custom_data") or {}
-        info = json.loads(custom.get(schema.INFO_KEY, "{}"))
-    except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
-        raise RecordingError(f"{path} is no rosbag2 folder with sound metadata: {error}") from error
-    if not isinstance(info, dict):
-        raise RecordingError(f"{path} has {schema.INFO_KEY} data that are no JSON object.")
-    return info
-
-
-def find_recordings(
-    folder: str | Path, split: str | None = None, missing_ok: bool = False
-) -> list[Path]:
-    """Return the bags at or below a folder, sorted by name.
-
-    Args:
-        folder: A bag, or a folder that holds bags at any depth.
-        split: Only bags whose writer said they belong to this split, such as ``val``.
-        missing_ok: Return an empty list instead of raising when there is none.
-
-    Raises:
-        RecordingError: No such bag; the text names the splits that are there.
-    """
-    folder = Path(folder)
-    if folder.is_file() and folder.suffix in (".mcap", ".db3"):
-        folder = folder.parent
-    bags = sorted(
-        parent
-        for parent in {path.parent for path in folder.rglob("metadata.yaml")}
-        if not any(part.endswith(".partial") for part in parent.parts)
-    )
-    splits = {bag: read_info(bag).get("split") for bag in bags} if split else {}
-    chosen = [bag for bag in bags if split is None or splits[bag] == split]
-    if not chosen and not missing_ok:
-        there = sorted({str(s) for s in splits.values() if s})
-        wanted = f" of split '{split}' (found: {', '.join(there) or 'none'})" if split else ""
-        raise RecordingError(
-            f"found no bag{wanted} at {folder}, where {len(bags)} bags lie. "
-            "Make one with `xd-rcdepth convert` or `xd-rcdepth simulate`."
-        )
-    return chosen
+NO_STAMP = "stamp is 0, taken from the log"
 
 
 @dataclass(frozen=True)
 class Entry:
-    """Where one message lies: its topic, log time, header stamp and frame."""
+    """Where one message lies.
+
+    Attributes:
+        topic: Its topic.
+        log_ns: Time at which it was recorded, nanoseconds.
+        stamp_ns: Stamp in its header, nanoseconds; the log time where that is unset (0).
+        frame_id: Frame in its header.
+    """
 
     topic: str
     log_ns: int
@@ -131,7 +53,7 @@ class BagIndex:
         cameras: Stamps (nanoseconds) and intrinsics from camera_info, ordered by stamp.
         keyframes: (frame_id, stamp) of the messages marked as keyframes; empty without marks.
         transforms: All of /tf and /tf_static.
-        skipped: Reason -> number of messages left out or put in order.
+        skipped: Reason -> number of messages left out, put in order, or stamped by the log.
         problems: Topic -> what was wrong with the last damaged message.
     """
 
@@ -142,6 +64,13 @@ class BagIndex:
     skipped: Counter[str] = field(default_factory=Counter)
     problems: dict[str, str] = field(default_factory=dict)
     _stamps: dict[str, NDArray[np.int64]] = field(default_factory=dict)
+
+    def stamp_of(self, topic: str, header_ns: int, log_ns: int) -> int:
+        """Return the stamp of a message: its header's, or the log time where that is unset (0)."""
+        if header_ns:
+            return header_ns
+        self.skipped[f"{topic}: {NO_STAMP}"] += 1
+        return log_ns
 
     def stamps(self, topic: str) -> NDArray[np.int64]:
         """Return the stamps (N,) int64, nanoseconds, of a topic's messages, ascending."""
@@ -205,15 +134,20 @@ def build_index(
             topic = connection.topic
             try:
                 if topic in index.entries:
-                    index.entries[topic].append(Entry(topic, log_ns, *header_of(raw)))
+                    stamp_ns, frame_id = header_of(raw)
+                    index.entries[topic].append(
+                        Entry(topic, log_ns, index.stamp_of(topic, stamp_ns, log_ns), frame_id)
+                    )
                 elif topic == camera_info_topic:
                     # All but the stamp is nearly always the same, so it is decoded only once.
                     if (camera := known.get(bytes(raw[12:]))) is None:
                         camera = camera_of(decode_message(reader, connection, raw))
                         known[bytes(raw[12:])] = camera
-                    cameras.setdefault(header_of(raw)[0], camera)
+                    stamp_ns = index.stamp_of(topic, header_of(raw)[0], log_ns)
+                    cameras.setdefault(stamp_ns, camera)
                 else:
-                    _keep_small(index, connection, decode_message(reader, connection, raw))
+                    message = decode_message(reader, connection, raw)
+                    _keep_small(index, connection.topic, log_ns, message)
             except (MessageError, GeometryError) as error:
                 index.skipped[f"{topic}: damaged"] += 1
                 index.problems[topic] = str(error)
@@ -262,14 +196,15 @@ def decode_message(reader: AnyReader, connection: Connection, raw: bytes) -> Any
         ) from error
 
 
-def _keep_small(index: BagIndex, connection: Connection, message: Any) -> None:
-    if connection.topic == schema.KEYFRAMES_TOPIC:
+def _keep_small(index: BagIndex, topic: str, log_ns: int, message: Any) -> None:
+    if topic == schema.KEYFRAMES_TOPIC:
         index.keyframes.add((message.frame_id.lstrip("/"), stamp_ns_of(message)))
         return
     for stamped in message.transforms:
         pair = (stamped.header.frame_id, stamped.child_frame_id)
         transform = transform_of(stamped.transform)
-        if connection.topic == schema.TF_STATIC_TOPIC:
+        if topic == schema.TF_STATIC_TOPIC:
             index.transforms.add_static(*pair, transform)
         else:
-            index.transforms.add(*pair, stamp_ns_of(stamped.header), transform)
+            stamp_ns = index.stamp_of(topic, stamp_ns_of(stamped.header), log_ns)
+            index.transforms.add(*pair, stamp_ns, transform)

@@ -22,16 +22,15 @@ from xd_rcdepth_ros.errors import (
 )
 from xd_rcdepth_ros.geometry import LidarSweep, RadarSweep, SensorFrame, sweeps_up_to
 from xd_rcdepth_ros.recordings import schema
-from xd_rcdepth_ros.recordings.index import (
-    BagIndex,
-    Entry,
-    build_index,
-    decode_message,
-    open_bag,
-    read_info,
-    reading,
+from xd_rcdepth_ros.recordings.bags import open_bag, read_info, reading
+from xd_rcdepth_ros.recordings.index import BagIndex, Entry, build_index, decode_message
+from xd_rcdepth_ros.recordings.messages import (
+    decode_image,
+    raw_image_rgb,
+    rectify,
+    reference_maps,
+    stamp_ns_of,
 )
-from xd_rcdepth_ros.recordings.messages import decode_image, raw_image_rgb, rectify, reference_maps
 from xd_rcdepth_ros.recordings.pointcloud import (
     RadarFieldMap,
     cloud_xyz,
@@ -39,9 +38,9 @@ from xd_rcdepth_ros.recordings.pointcloud import (
     radar_points,
 )
 from xd_rcdepth_ros.recordings.schema import TopicNames
+from xd_rcdepth_ros.recordings.wiring import find_topics
 
 _log = logging.getLogger(__name__)
-_IMAGES = (schema.COMPRESSED_IMAGE, schema.IMAGE)
 
 
 class Recording:
@@ -83,7 +82,8 @@ class Recording:
         reader = self._opened()
         try:
             self.topics: dict[str, str] = {c.topic: c.msgtype for c in reader.connections}
-            self._radars = self._choose_topics()
+            self._names = find_topics(self._names, self.topics, self.path)
+            self._radars = dict(self._names.radars or {})
             optional = (self._names.lidar, self._names.depth, self._names.sky)
             sensors = [self._names.image, *self._radars.values()]
             sensors += [topic for topic in optional if topic and topic in self.topics]
@@ -94,11 +94,8 @@ class Recording:
         except BaseException:
             self.close()
             raise
-        metadata = self.path if self.path.is_dir() else self.path.parent
-        self.info: dict[str, Any] = (
-            read_info(metadata) if (metadata / "metadata.yaml").exists() else {}
-        )
-        if not self._radars and self._names.radars is None:
+        self.info: dict[str, Any] = read_info(self.path)
+        if not self._radars and (topics is None or topics.radars is None) and radars is None:
             _log.warning("%s has no radar topic; its frames hold the image alone", self.path)
         self.tags = frozenset(str(tag) for tag in self.info.get("tags", ()))
 
@@ -134,6 +131,21 @@ class Recording:
     def radar_names(self) -> tuple[str, ...]:
         """Names of the radars in use."""
         return tuple(self._radars)
+
+    @property
+    def has_depth(self) -> bool:
+        """True if the bag has the topic of exact or dense reference depth."""
+        return self._names.depth in self.topics
+
+    @property
+    def has_lidar(self) -> bool:
+        """True if the bag has the topic of the lidar."""
+        return self._names.lidar in self.topics
+
+    @property
+    def image_topic(self) -> str:
+        """Topic of the images."""
+        return self._names.image
 
     def keyframe_indices(self) -> list[int]:
         """Return the numbers of the frames that are keyframes; all, if the bag marks none."""
@@ -303,8 +315,7 @@ class Recording:
         with reading(self.path):
             for connection, _, raw in reader.messages(connections, entry.log_ns, entry.log_ns + 1):
                 message = decode_message(reader, connection, raw)
-                stamp = message.header.stamp
-                if stamp.sec * 1_000_000_000 + stamp.nanosec == entry.stamp_ns:
+                if (stamp_ns_of(message.header) or entry.log_ns) == entry.stamp_ns:
                     return message
         raise RecordingError(f"{self.path} has changed: {entry.topic} {entry.stamp_ns} is gone.")
 
@@ -312,31 +323,6 @@ class Recording:
         if self._reader is None or self._pid != os.getpid():
             self._reader, self._pid = open_bag(self.path), os.getpid()
         return self._reader
-
-    def _choose_topics(self) -> dict[str, str]:
-        names = self._names
-        if names.radars is None:
-            prefix = schema.radar_topic("")
-            radars = {
-                topic[len(prefix) :]: topic
-                for topic, kind in sorted(self.topics.items())
-                if topic.startswith(prefix) and kind == schema.POINT_CLOUD
-            }
-        else:
-            radars = dict(names.radars)
-        wanted = [
-            (names.image, _IMAGES),
-            (names.camera_info, (schema.CAMERA_INFO,)),
-            *((topic, (schema.POINT_CLOUD,)) for topic in radars.values()),
-        ]
-        wrong = [f"{t} ({' or '.join(k)})" for t, k in wanted if self.topics.get(t) not in k]
-        if wrong:
-            found = ", ".join(f"{t} ({kind})" for t, kind in sorted(self.topics.items()))
-            raise RecordingError(
-                f"{self.path} lacks {', '.join(wrong)}. It has: {found or 'no topic'}. Name other "
-                "topics with TopicNames, or choose another camera or radar."
-            )
-        return radars
 
     def _check_not_empty(self) -> None:
         counts = {self._names.image: len(self), self._names.camera_info: len(self._index.cameras)}

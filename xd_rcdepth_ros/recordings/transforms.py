@@ -22,7 +22,7 @@ class TransformTree:
         self._static: dict[str, tuple[str, RigidTransform]] = {}
         self._samples: dict[str, dict[int, RigidTransform]] = {}
         self._parents: dict[str, str] = {}
-        self._tracks: dict[str, PoseTrack] = {}
+        self._tracks: dict[str, tuple[PoseTrack, int, int]] = {}
 
     def add_static(self, parent: str, child: str, parent_from_child: RigidTransform) -> None:
         """Add a transform that always holds."""
@@ -62,6 +62,9 @@ class TransformTree:
                 counts. Where that is not possible, or not wanted, the nearest common parent is
                 used, as if the car had stood still.
 
+        What lies below the nearest common parent is how the sensors are mounted. Where that comes
+        on /tf, the last transform holds beyond its last sample (and the first before its first).
+
         Returns:
             The transform, and whether it includes the motion.
 
@@ -80,11 +83,14 @@ class TransformTree:
         fixed = next((f for f in (ODOM_FRAME, MAP_FRAME) if f in shared), None)
         if ego_motion and fixed is not None:
             try:
-                moved = self._between(fixed, target, target_stamp_ns, source, source_stamp_ns)
-                return moved, True
+                moved_target = self._moving_up(target, shared[0], fixed, target_stamp_ns)
+                moved_source = self._moving_up(source, shared[0], fixed, source_stamp_ns)
+                return moved_target.inverse() @ moved_source, True
             except TransformUnavailableError:
                 pass  # no odometry at one of the times
-        return self._between(shared[0], target, target_stamp_ns, source, source_stamp_ns), False
+        above_from_target = self._up(target, shared[0], target_stamp_ns, hold=True)
+        above_from_source = self._up(source, shared[0], source_stamp_ns, hold=True)
+        return above_from_target.inverse() @ above_from_source, False
 
     def velocity(self, frame: str, stamp_ns: int) -> NDArray[np.float64] | None:
         """Return a frame's own velocity (3,) over ground, in its own axes, m/s.
@@ -99,11 +105,10 @@ class TransformTree:
             places.append(transform.translation_m)
         return np.asarray((places[1] - places[0]) / (2 * _HALF_WINDOW_NS / 1e9))
 
-    def _between(
-        self, above: str, target: str, target_ns: int, source: str, source_ns: int
-    ) -> RigidTransform:
-        above_from_target = self._up(target, above, target_ns)
-        return above_from_target.inverse() @ self._up(source, above, source_ns)
+    def _moving_up(self, frame: str, carrier: str, fixed: str, stamp_ns: int) -> RigidTransform:
+        """Return fixed_from_frame: the mounting on the carrier, and the carrier's motion."""
+        mounting = self._up(frame, carrier, stamp_ns, hold=carrier != fixed)
+        return self._up(carrier, fixed, stamp_ns) @ mounting
 
     def _ancestors(self, frame: str) -> list[str]:
         chain = [frame]
@@ -119,24 +124,36 @@ class TransformTree:
         static = self._static.get(frame)
         return static[0] if static else self._parents.get(frame)
 
-    def _up(self, frame: str, above: str, stamp_ns: int) -> RigidTransform:
+    def _up(self, frame: str, above: str, stamp_ns: int, hold: bool = False) -> RigidTransform:
         result = RigidTransform.identity()
         while frame != above:
             static = self._static.get(frame)
             if static is not None:
                 frame, step = static
             else:
-                step = self._track(frame).at(stamp_ns, _MAX_EXTRAPOLATION_NS)
+                step = self._sample(frame, stamp_ns, hold)
                 frame = self._parents[frame]
             result = step @ result
         return result
 
-    def _track(self, frame: str) -> PoseTrack:
-        track = self._tracks.get(frame)
-        if track is None:
+    def _sample(self, frame: str, stamp_ns: int, hold: bool) -> RigidTransform:
+        track, first_ns, last_ns = self._track(frame)
+        at_ns = min(max(stamp_ns, first_ns), last_ns) if hold else stamp_ns
+        try:
+            return track.at(at_ns, _MAX_EXTRAPOLATION_NS)
+        except TransformUnavailableError as error:
+            raise TransformUnavailableError(
+                f"/tf has '{self._parents[frame]}' to '{frame}' from {first_ns} to {last_ns} ns, "
+                f"but not at {stamp_ns} ns."
+            ) from error
+
+    def _track(self, frame: str) -> tuple[PoseTrack, int, int]:
+        """Return a frame's track and the stamps of its first and last sample, nanoseconds."""
+        if frame not in self._tracks:
             samples = self._samples[frame]
-            track = self._tracks[frame] = PoseTrack(list(samples), list(samples.values()))
-        return track
+            track = PoseTrack(list(samples), list(samples.values()))
+            self._tracks[frame] = (track, min(samples), max(samples))
+        return self._tracks[frame]
 
 
 def _name(frame_id: str) -> str:

@@ -29,7 +29,7 @@ class DriveWriter(BagFile):
         path: Folder that the bag becomes; must not exist.
         storage: ``mcap`` or ``sqlite3``.
         info: What to remember about the bag (source, split, tags, ...), JSON-like; see
-            ``recordings.reader.read_info``.
+            ``recordings.bags.read_info``.
 
     Raises:
         RecordingError: The folder exists, cannot be written, or the disk is full.

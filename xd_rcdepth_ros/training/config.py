@@ -50,6 +50,8 @@ class SourceConfig:
         keyframes_only: Only frames marked as keyframes.
         radar: ``recorded``, or made from the frame's lidar anew for each sample: ``sparse``,
             ``imaging`` or ``mixed`` (either).
+        topics: Topics of bags with other names: ``image=/cam/image,radar.front=/ars/points,...``.
+        radar_fields: Fields of their radar clouds: ``rcs=power,radial_speed=doppler,...``.
         supervision: How lidar becomes dense depth.
         sky_model: Model file whose head tells the sky: where it is sure and no lidar point speaks
             against it, frames with lidar learn the sky from it. None for no such labels.
@@ -64,6 +66,8 @@ class SourceConfig:
     sweeps: int = 1
     keyframes_only: bool = False
     radar: str = "recorded"
+    topics: str = ""
+    radar_fields: str = ""
     supervision: SupervisionSettings = field(default_factory=SupervisionSettings)
     sky_model: str | None = None
     sky_labels: SkyLabelSettings = field(default_factory=SkyLabelSettings)
@@ -320,11 +324,14 @@ def _value(hint: Any, value: Any, key: str) -> Any:
     return value
 
 
-def sources_of(recordings: Sequence[Path | str]) -> dict[str, Any]:
+def sources_of(
+    recordings: Sequence[Path | str], topics: str = "", radar_fields: str = ""
+) -> dict[str, Any]:
     """Return keys ``train`` and ``validation`` for folders of bags with splits train and val."""
+    wiring = {"topics": topics, "radar_fields": radar_fields}
     return {
-        "train": [{"path": str(path), "split": "train"} for path in recordings],
-        "validation": [{"path": str(path), "split": "val"} for path in recordings],
+        key: [{"path": str(path), "split": split, **wiring} for path in recordings]
+        for key, split in (("train", "train"), ("validation", "val"))
     }
 
 

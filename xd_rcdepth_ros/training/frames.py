@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 
 from xd_rcdepth_ros.errors import RecordingError, XDRCDepthError
 from xd_rcdepth_ros.geometry import NetworkGrid, SensorFrame
-from xd_rcdepth_ros.recordings.index import find_recordings
+from xd_rcdepth_ros.recordings.bags import find_recordings
 from xd_rcdepth_ros.recordings.reader import Recording
-from xd_rcdepth_ros.recordings.schema import lidar_topic
+from xd_rcdepth_ros.recordings.wiring import parse_radar_fields, parse_topics
 from xd_rcdepth_ros.supervision.lidar_depth import DenseSupervision, supervise
 from xd_rcdepth_ros.supervision.lidar_radar import sweep_from_lidar
 from xd_rcdepth_ros.training.config import SourceConfig
@@ -62,7 +62,13 @@ class TrainingFrames:
         self.source = source
         self.focal_length_px = focal_length_px
         self.recordings = [
-            Recording(bag, camera) for bag in find_recordings(source.path, source.split)
+            Recording(
+                bag,
+                camera,
+                topics=parse_topics(source.topics),
+                radar_fields=parse_radar_fields(source.radar_fields),
+            )
+            for bag in find_recordings(source.path, source.split)
         ]
         self.places = [
             (recording, number)
@@ -74,7 +80,7 @@ class TrainingFrames:
         bare = [
             recording.path.name
             for recording in self.recordings
-            if not any(_is_depth(topic) or _is_lidar(topic) for topic in recording.topics)
+            if not (recording.has_depth or recording.has_lidar)
         ]
         if bare and source.dense == "auto":
             _log.warning(
@@ -200,8 +206,8 @@ class TrainingFrames:
     def _from_lidar(self, index: int) -> bool:
         if self.source.dense != "auto":
             return self.source.dense == "lidar"
-        topics = self.places[index][0].topics
-        return not any(map(_is_depth, topics)) and any(map(_is_lidar, topics))
+        recording, _ = self.places[index]
+        return recording.has_lidar and not recording.has_depth
 
     def _lidar_depth(
         self, index: int, maker: DenseSupervision | None = None
@@ -223,7 +229,8 @@ class TrainingFrames:
 
     def _key(self, bag: Path) -> str:
         """Return a name for all that dense depth depends on."""
-        stamps = [f"{p.name} {p.stat().st_size}" for p in sorted(bag.iterdir()) if p.is_file()]
+        files = sorted(bag.iterdir()) if bag.is_dir() else [bag]
+        stamps = [f"{p.name} {p.stat().st_size}" for p in files if p.is_file()]
         parts = (bag.resolve(), stamps, self.focal_length_px, asdict(self.source.supervision))
         return f"{bag.name}-{hashlib.sha256(repr(parts).encode()).hexdigest()[:16]}"
 
@@ -233,14 +240,6 @@ class TrainingFrames:
         while self._kept_bytes > self._limit_bytes and self._kept:
             _, oldest = self._kept.popitem(last=False)
             self._kept_bytes -= _bytes_of(oldest)
-
-
-def _is_depth(topic: str) -> bool:
-    return topic.endswith("/depth")
-
-
-def _is_lidar(topic: str) -> bool:
-    return topic.startswith(lidar_topic(""))
 
 
 def _bytes_of(frame: SensorFrame) -> int:

@@ -12,7 +12,7 @@ import torch
 from xd_rcdepth_ros.errors import ConfigurationError, DeviceError
 from xd_rcdepth_ros.inference import shipped_model
 from xd_rcdepth_ros.network import read_header
-from xd_rcdepth_ros.recordings.index import find_recordings
+from xd_rcdepth_ros.recordings.bags import find_recordings
 from xd_rcdepth_ros.ros.training.parameters import TrainingParameters
 from xd_rcdepth_ros.training.checkpoints import ARCHITECTURE_OF
 from xd_rcdepth_ros.training.config import RunConfig, read_config, settings_of, sources_of
