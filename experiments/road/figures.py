@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Score models on every set of the road: depth, what radar is worth, the model's own error, the sky.
+"""Score models on every set of the road: depth, the worth of radar, their own error, the sky.
 
     python experiments/road/figures.py models/student.safetensors --recordings out/recordings
 
@@ -78,7 +78,8 @@ def figures_of(model: Path, data: Path, chosen: Set) -> dict[str, Any]:
         "rmse_m": caps["rmse_m"],
         "abs_rel": caps["abs_rel"],
         "row_median_mae_m": row_median.get("mae_m"),
-        "no_radar_mae_m": result["baselines"].get("without_radar", {})
+        "no_radar_mae_m": result["baselines"]
+        .get("without_radar", {})
         .get("caps", {})
         .get("80", {})
         .get("mae_m"),

@@ -10,6 +10,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from xd_rcdepth_ros.geometry import (
+    SKY,
+    UNKNOWN,
+    LidarSweep,
+    PinholeCamera,
+    RigidTransform,
+    SensorFrame,
+)
 from xd_rcdepth_ros.training.augmentation import AugmentationConfig
 from xd_rcdepth_ros.training.batches import (
     Batch,
@@ -19,6 +27,7 @@ from xd_rcdepth_ros.training.batches import (
     ValidationSamples,
     collate,
     join,
+    to_tensors,
 )
 from xd_rcdepth_ros.training.frames import TrainingFrames, row_medians
 
@@ -190,3 +199,24 @@ def test_radar_is_made_from_lidar_where_the_source_says_so(bag, tmp_path):
     with frames_of(bag, tmp_path, radar="mixed", lidar=False) as frames:
         kept = Samples([frames], (64, 128), PLAIN)[Draw(0, 0, 1)].radar
         assert torch.equal(kept, recorded)  # nothing to make it from
+
+
+def test_what_no_network_can_say_is_no_goal_but_sky():
+    """Lidar at 150 m, exact depth of 20 and 120 m, a labelled sky: goals of 20 m alone."""
+    camera = PinholeCamera(32, 32, np.array([[50.0, 0, 16], [0, 50, 16], [0, 0, 1]]))
+    depth = np.full((32, 32), np.nan, np.float32)
+    depth[20:], depth[10:20] = 20.0, 120.0
+    sky = np.full((32, 32), UNKNOWN, np.uint8)
+    sky[:5] = SKY
+    ahead = np.array([[0.0, -7.5, 150.0]], np.float32)
+    lidar = LidarSweep(ahead, RigidTransform.identity())
+    image = np.zeros((32, 32, 3), np.uint8)
+    frame = SensorFrame(image, camera, lidar=lidar, depth_m=depth, sky=sky)
+    sample = to_tensors(frame, (0, 0, -1))
+    goal = sample.dense_m[0]
+    assert goal[20:].eq(20).all() and goal[:20].isnan().all() and sample.single_m.isnan().all()
+    told = sample.sky[0]
+    assert told[:5].eq(1).all() and told[10:20].eq(1).all() and told[20:].eq(0).all()
+    assert told[5:10].isnan().all()
+    seen = SensorFrame(image, camera, lidar=replace(lidar, points_m=lidar.points_m * 0.1))
+    assert to_tensors(seen, (0, 0, -1)).single_m.nanmean() == 15

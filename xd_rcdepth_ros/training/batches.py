@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
-from xd_rcdepth_ros.geometry import SKY, UNKNOWN, NetworkGrid, SensorFrame, sky_of_depth
+from xd_rcdepth_ros.geometry import NOT_SKY, SKY, UNKNOWN, NetworkGrid, SensorFrame, sky_of_depth
 from xd_rcdepth_ros.training.augmentation import AugmentationConfig, augment
 from xd_rcdepth_ros.training.frames import TrainingFrames
 
@@ -205,13 +205,19 @@ def to_tensors(
     if dense is None:
         dense = np.full(frame.image.shape[:2], np.nan, np.float32)
     single = frame.lidar_depth()
+    # Depth that no network here can say is no goal: it counts as nothing within range.
+    beyond = [sky_of_depth(depth) for depth in (dense, single)]
+    dense, single = (
+        np.where(mask == NOT_SKY, depth, np.float32(np.nan))
+        for depth, mask in zip((dense, single), beyond, strict=True)
+    )
     drawn = () if frame.sky is None else (frame.sky,)
-    sky = sky_truth(sky_of_depth(dense), *drawn, sky_of_depth(single))
+    sky = sky_truth(beyond[0], *drawn, beyond[1])
     return Batch(
         torch.from_numpy(np.ascontiguousarray(frame.image.transpose(2, 0, 1))).float() / 255,
         torch.zeros_like(radar) if zero_radar else radar,
         torch.from_numpy(single)[None],
-        torch.from_numpy(np.where(np.isfinite(dense), dense, np.nan).astype(np.float32))[None],
+        torch.from_numpy(dense)[None],
         torch.from_numpy(sky)[None],
         torch.tensor(exact),
         torch.tensor(key),
