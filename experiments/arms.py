@@ -20,6 +20,7 @@ import json
 import os
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +30,9 @@ from rich.console import Console
 from torch import nn
 
 from xd_rcdepth_ros.cli.describe import count_gmac
-from xd_rcdepth_ros.evaluation.baselines import model_predictor, without_radar
 from xd_rcdepth_ros.evaluation.data import RecordedFrames
 from xd_rcdepth_ros.evaluation.evaluator import evaluate
+from xd_rcdepth_ros.evaluation.model import ModelPredictor
 from xd_rcdepth_ros.evaluation.protocol import Protocol, Truth
 from xd_rcdepth_ros.inference import DepthEstimator
 from xd_rcdepth_ros.network import Student, load_checkpoint
@@ -44,8 +45,8 @@ PAPER_GAIN = 0.0797
 
 def figures_of(model: Path, config: RunConfig, protocol: Protocol) -> dict[str, Any]:
     """Score a model on a run's validation frames by the CaFNet rule, with radar and without."""
-    given = model_predictor(DepthEstimator.load(model, device="cpu", backend="torch"))
-    blind = without_radar(given)
+    given = ModelPredictor(DepthEstimator.load(model, device="cpu", backend="torch"))
+    blind = replace(given, radar=False)
     (source,) = config.validation
     with RecordedFrames(source.path, source.split) as frames:
         predictors = {"model": blind if config.zero_radar else given, "without_radar": blind}

@@ -9,9 +9,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from xd_rcdepth_ros.evaluation.baselines import model_predictor
 from xd_rcdepth_ros.evaluation.data import RecordedFrames
 from xd_rcdepth_ros.evaluation.evaluator import evaluate
+from xd_rcdepth_ros.evaluation.model import ModelPredictor
 from xd_rcdepth_ros.inference import DepthEstimator, shipped_model
 
 WAYS = (
@@ -30,7 +30,7 @@ def main() -> None:
     parser.add_argument("--model", type=Path, default=shipped_model())
     args = parser.parse_args()
     predictors = {
-        f"{backend} {precision}": model_predictor(
+        f"{backend} {precision}": ModelPredictor(
             DepthEstimator.load(args.model, "cpu", backend, precision)
         )
         for backend, precision in WAYS

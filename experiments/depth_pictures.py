@@ -16,8 +16,8 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 
-from xd_rcdepth_ros.evaluation.baselines import model_predictor
 from xd_rcdepth_ros.evaluation.data import RecordedFrames
+from xd_rcdepth_ros.evaluation.model import ModelPredictor
 from xd_rcdepth_ros.evaluation.pictures import frame_pictures
 from xd_rcdepth_ros.evaluation.protocol import Protocol
 from xd_rcdepth_ros.inference import DepthEstimator
@@ -35,7 +35,7 @@ def main() -> None:
         chosen = [recorded[number] for number in args.frames]
     depths: dict[str, list[np.ndarray]] = {}
     for name, _, file in (item.rpartition("=") for item in args.models):
-        predict = model_predictor(DepthEstimator.load(Path(file), device="cpu", backend="torch"))
+        predict = ModelPredictor(DepthEstimator.load(Path(file), device="cpu", backend="torch"))
         shown = [frame_pictures(frame, predict(frame), Protocol()) for frame in chosen]
         depths[name] = [pictures["depth"] for pictures in shown]
     camera, lidar = ([pictures[key] for pictures in shown] for key in ("camera", "truth"))

@@ -79,7 +79,7 @@ def figures_of(model: Path, data: Path, chosen: Set) -> dict[str, Any]:
         "abs_rel": caps["abs_rel"],
         "row_median_mae_m": row_median.get("mae_m"),
         "no_radar_mae_m": result["baselines"]
-        .get("without_radar", {})
+        .get("model_without_radar", {})
         .get("caps", {})
         .get("80", {})
         .get("mae_m"),

@@ -17,9 +17,9 @@ import torch
 from rich.progress import Progress
 from torch import nn
 
-from xd_rcdepth_ros.evaluation.baselines import model_predictor, without_radar
 from xd_rcdepth_ros.evaluation.data import RecordedFrames
 from xd_rcdepth_ros.evaluation.evaluator import evaluate
+from xd_rcdepth_ros.evaluation.model import ModelPredictor
 from xd_rcdepth_ros.evaluation.protocol import Protocol, Truth
 from xd_rcdepth_ros.inference import DepthEstimator
 from xd_rcdepth_ros.network import ModelHeader, load_checkpoint, save_checkpoint
@@ -27,8 +27,8 @@ from xd_rcdepth_ros.network import ModelHeader, load_checkpoint, save_checkpoint
 
 def score(model: DepthEstimator, frames: RecordedFrames, truth: Truth) -> dict[str, float]:
     """Return the means over images of a model's errors, 0-80 m, with radar and without, metres."""
-    given = model_predictor(model)
-    predictors = {"": given, "radar_zeroed_": without_radar(given)}
+    given = ModelPredictor(model)
+    predictors = {"": given, "radar_zeroed_": replace(given, radar=False)}
     with Progress(transient=True) as progress:
         bar = progress.add_task(f"scoring {len(frames)} frames", total=len(frames))
         result = evaluate(

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from xd_rcdepth_ros.evaluation.baselines import model_predictor
 from xd_rcdepth_ros.evaluation.data import RecordedFrames
 from xd_rcdepth_ros.evaluation.evaluator import evaluate
+from xd_rcdepth_ros.evaluation.model import ModelPredictor
 from xd_rcdepth_ros.inference import DepthEstimator
 
 
@@ -22,7 +22,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("out/recordings/astyx"))
     args = parser.parse_args()
     predictors = {
-        precision: model_predictor(
+        precision: ModelPredictor(
             DepthEstimator.load(args.model, device="cpu", backend="torch", precision=precision)
         )
         for precision in ("fp32", "bf16")

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a model knows of its own error, by hand and for a Laplace distribution."""
 
+from dataclasses import replace
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -12,6 +15,8 @@ from xd_rcdepth_ros.evaluation.calibration import (
     Calibration,
     sparsification,
 )
+from xd_rcdepth_ros.evaluation.evaluator import evaluate
+from xd_rcdepth_ros.evaluation.model import ModelPredictor
 
 
 def test_four_pixels_by_hand():
@@ -51,3 +56,36 @@ def test_images_count_alike_and_those_without_expectation_not_at_all():
     calibration.add(np.array([1.0, np.nan]), np.array([np.nan, 1.0]))
     figures = calibration.figures()
     assert figures["images"] == 2 and figures["within_scale"] == 0.5
+
+
+class FakeEstimator:
+    """Says a depth, and the error that it expects; without radar it says twice the depth."""
+
+    def __init__(self, depth_m, error):
+        self.depth_m, self.error = depth_m, error
+
+    def estimate(self, frame, output_size):
+        factor = 1 if frame.radar else 2
+        shape = frame.image.shape[:2]
+        depth = np.full(shape, factor * self.depth_m, np.float32)
+        error = None if self.error is None else np.full(shape, self.error, np.float32)
+        return SimpleNamespace(depth_m=depth, error=error)
+
+
+@pytest.mark.parametrize(("error", "within"), [(0.3, 1.0), (0.1, 0.0), (None, None)])
+def test_the_evaluation_scores_what_a_model_expects(make_frame, error, within):
+    """Truth 12.5 m, depth 10 m: within a scale of 3 m, not of 1 m; no scale, no figure."""
+    frame = make_frame()
+    frame = replace(frame, depth_m=np.full_like(frame.depth_m, 12.5), lidar=None)
+    model = ModelPredictor(FakeEstimator(10.0, error))
+    result = evaluate([frame], {"model": model}).to_json()
+    assert result["caps"]["80"]["mae_m"] == pytest.approx(2.5)
+    if error is None:
+        assert result["calibration"] is None
+    else:
+        assert result["calibration"]["within_scale"] == within
+
+
+def test_a_model_can_be_asked_without_radar(make_frame):
+    blind = ModelPredictor(FakeEstimator(10.0, 0.1), radar=False)
+    assert (blind(make_frame()) == 20).all()

@@ -175,7 +175,8 @@ def test_row_median_lies_on_the_networks_grid(make_frame, model_file):
     estimator = DepthEstimator.load(model_file, device="cpu")
     frame = make_frame(0)
     baselines, notes = plain_baselines(estimator, [frame], Protocol())
-    assert set(baselines) == {"row_median", "nearest_return", "smaller_of_both"}
+    plain = {"row_median", "nearest_return", "smaller_of_both"}
+    assert set(baselines) == plain | {"model_without_radar"}
     assert notes["row_median"] == "rows as in the training data"
     expected = np.linspace(60, 5, 64)  # the grid is the image itself: 64 rows at that focal length
     np.testing.assert_allclose(baselines["row_median"](frame)[:, 7], expected, atol=1e-4)
@@ -200,7 +201,7 @@ def test_a_model_without_row_medians_is_told(make_frame, tmp_path):
     save_checkpoint(path, Student(), ModelHeader("xd_rcdepth_student"))
     estimator = DepthEstimator.load(path, device="cpu")
     baselines, notes = plain_baselines(estimator, [make_frame(0)], Protocol())
-    assert set(baselines) == {"nearest_return"}
+    assert set(baselines) == {"model_without_radar", "nearest_return"}
     assert "carries no row medians" in notes["row_median"]
 
 

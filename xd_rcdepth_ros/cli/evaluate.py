@@ -21,10 +21,11 @@ from xd_rcdepth_ros.cli.options import (
     TOPICS,
 )
 from xd_rcdepth_ros.cli.output import print_left_out, write_json
-from xd_rcdepth_ros.evaluation.baselines import model_predictor, plain_baselines
+from xd_rcdepth_ros.evaluation.baselines import plain_baselines
 from xd_rcdepth_ros.evaluation.data import RecordedFrames, describe_left_out
 from xd_rcdepth_ros.evaluation.evaluator import Predictor, evaluate
 from xd_rcdepth_ros.evaluation.metrics import METRICS
+from xd_rcdepth_ros.evaluation.model import ModelPredictor
 from xd_rcdepth_ros.evaluation.protocol import Clamp, Protocol, Truth, parse_rows
 from xd_rcdepth_ros.inference import DepthEstimator
 from xd_rcdepth_ros.recordings.wiring import parse_radar_fields, parse_topics
@@ -79,7 +80,7 @@ def evaluate_model(
     """Score a model on bags by the papers' protocol."""
     protocol = Protocol(clamp=clamp, rows=parse_rows(rows), truth=truth)
     estimator = DepthEstimator.load(model, device=device)
-    predict = model_predictor(estimator)
+    predict = ModelPredictor(estimator)
     console = Console(stderr=True)
     with RecordedFrames(
         data,

@@ -13,9 +13,9 @@ from rich.progress import Progress
 
 from xd_rcdepth_ros.cli.options import CAMERA, DEVICE, RADAR_FIELDS, SPLIT, TOPICS
 from xd_rcdepth_ros.cli.output import print_left_out, write_json
-from xd_rcdepth_ros.evaluation.baselines import model_predictor
 from xd_rcdepth_ros.evaluation.data import RecordedFrames, describe_left_out
 from xd_rcdepth_ros.evaluation.faults import FAULTS, choose_faults
+from xd_rcdepth_ros.evaluation.model import ModelPredictor
 from xd_rcdepth_ros.evaluation.protocol import Clamp, Protocol, Truth, parse_rows
 from xd_rcdepth_ros.evaluation.robustness import (
     count_predictions,
@@ -75,7 +75,7 @@ def robustness(
         task = progress.add_task("robustness", total=total)
         result = run_faults(
             frames,
-            model_predictor(estimator),
+            ModelPredictor(estimator),
             faults,
             protocol,
             every,

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,30 +11,13 @@ from scipy.spatial import cKDTree
 
 from xd_rcdepth_ros.errors import ConfigurationError
 from xd_rcdepth_ros.evaluation.evaluator import FrameSource, Predictor, usable_frames
+from xd_rcdepth_ros.evaluation.model import ModelPredictor
 from xd_rcdepth_ros.evaluation.protocol import Protocol
 from xd_rcdepth_ros.evaluation.row_baseline import fit_row_baseline
 from xd_rcdepth_ros.geometry import SensorFrame
 from xd_rcdepth_ros.inference import DepthEstimator
 
 _FRAMES_TO_FIT = 20
-
-
-def model_predictor(estimator: DepthEstimator) -> Predictor:
-    """Return the predictor of a model: its depth at the image's own resolution."""
-
-    def predict(frame: SensorFrame) -> NDArray[np.float32]:
-        return estimator.estimate(frame, output_size="input").depth_m
-
-    return predict
-
-
-def without_radar(predict: Predictor) -> Predictor:
-    """Return a predictor that is not given the radar."""
-
-    def predict_without(frame: SensorFrame) -> NDArray[np.float32]:
-        return predict(replace(frame, radar=()))
-
-    return predict_without
 
 
 def row_median(
@@ -110,13 +92,13 @@ def plain_baselines(
     estimator: DepthEstimator, source: FrameSource, protocol: Protocol
 ) -> tuple[dict[str, Predictor], dict[str, str]]:
     """Return the baselines by name, and notes on them: how they were fitted, or why left out."""
-    chosen: dict[str, Predictor] = {}
+    chosen: dict[str, Predictor] = {"model_without_radar": ModelPredictor(estimator, radar=False)}
     notes: dict[str, str] = {}
     try:
         chosen["row_median"], notes["row_median"] = row_median(estimator, source, protocol)
     except ConfigurationError as error:
         notes["row_median"] = f"left out: {error}"
     chosen["nearest_return"] = nearest_return
-    if len(chosen) == 2:
-        chosen["smaller_of_both"] = smaller_of(list(chosen.values()))
+    if "row_median" in chosen:
+        chosen["smaller_of_both"] = smaller_of([chosen["row_median"], nearest_return])
     return chosen, notes

@@ -16,7 +16,9 @@ from scipy.ndimage import distance_transform_edt
 from scipy.spatial import cKDTree
 
 from xd_rcdepth_ros.errors import RecordingError, XDRCDepthError
+from xd_rcdepth_ros.evaluation.calibration import Calibration
 from xd_rcdepth_ros.evaluation.metrics import DepthErrors, ErrorMap
+from xd_rcdepth_ros.evaluation.model import ModelPredictor
 from xd_rcdepth_ros.evaluation.protocol import Protocol
 from xd_rcdepth_ros.geometry import SensorFrame
 from xd_rcdepth_ros.supervision.interpolation import interpolate_gaps
@@ -115,6 +117,7 @@ class ScoreCard:
         self._supports = [self._errors() for _ in pairwise(SUPPORT_EDGES_PX)]
         self._without_radar = self._errors()
         self._between = self._errors()
+        self._calibration = Calibration()
         self._tags: dict[str, DepthErrors] = {}
 
     def _errors(self, cap_m: float | None = None) -> DepthErrors:
@@ -128,6 +131,7 @@ class ScoreCard:
         truth: NDArray[np.float32],
         distance_px: NDArray[np.float32],
         between: NDArray[np.float32],
+        expected: NDArray[np.float32] | None = None,
     ) -> FrameScore:
         """Score one frame.
 
@@ -138,11 +142,15 @@ class ScoreCard:
             truth: (H, W), metres, NaN where unknown.
             distance_px: (H, W), distance to the nearest radar return, Inf where there is none.
             between: (H, W), truth between the points, see :func:`truth_between`.
+            expected: (H, W), the error that the model expects, as a share of its depth.
         """
         top, clamp = self.protocol.main_cap_m, self.protocol.clamp
         p, g = torch.from_numpy(prediction), torch.from_numpy(truth)
         errors = ErrorMap(p, g, top, clamp)
         total = errors.total()
+        if expected is not None:
+            where = errors.where.numpy()
+            self._calibration.add(errors.terms[0].numpy(), (expected * prediction)[where])
         for cap, kept in self._caps.items():
             kept.add(total if cap == top else errors.below(cap))
         for kept, sums in zip(self._ranges, errors.by(g, self._range_edges), strict=True):
@@ -193,6 +201,7 @@ class ScoreCard:
             "by_range": ranges,
             "by_radar_distance": supports,
             "between_points": entry(self._between, "pixel"),
+            "calibration": self._calibration.figures(),
             "without_radar": entry(self._without_radar, "pixel"),
             "by_tag": {tag: entry(e, "image") for tag, e in sorted(self._tags.items())},
             "per_frame": [asdict(score) for score in self.frames],
@@ -279,7 +288,13 @@ def evaluate(
         truth = protocol.ground_truth(frame)
         distance, between = distance_to_radar(frame, np.isfinite(truth)), truth_between(truth)
         for name, predict in predictors.items():
-            evaluation.cards[name].add(index, frame, predict(frame), truth, distance, between)
+            expected = None
+            if isinstance(predict, ModelPredictor):
+                depth, expected = predict.with_error(frame)
+            else:
+                depth = predict(frame)
+            card = evaluation.cards[name]
+            card.add(index, frame, depth, truth, distance, between, expected)
         if on_frame is not None:
             on_frame()
     return evaluation
