@@ -48,7 +48,8 @@ def test_evaluate_writes_figures_and_report(write_drive, model_file, tmp_path):
     for cap in ("50", "70", "80"):
         assert set(result["caps"][cap]) == set(METRICS)
         assert all(value is not None for value in result["caps"][cap].values())
-    assert set(result["baselines"]) == {"row_median", "nearest_return", "smaller_of_both"}
+    plain = {"row_median", "nearest_return", "smaller_of_both"}
+    assert set(result["baselines"]) == plain | {"model_without_radar"}
     assert result["model"]["model"] == model_file.name
     html = (tmp_path / "report" / "report.html").read_text()
     assert not re.search(r'(src|href)="(?!data:)', html)  # needs no other file
