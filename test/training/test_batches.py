@@ -196,9 +196,6 @@ def test_radar_is_made_from_lidar_where_the_source_says_so(bag, tmp_path):
         assert all(0 < (radar[0] > 0).sum() <= 60 for radar in made)
         validation = ValidationSamples([frames], 80.0)
         assert torch.equal(validation[0].radar, validation[0].radar)
-    with frames_of(bag, tmp_path, radar="mixed", lidar=False) as frames:
-        kept = Samples([frames], (64, 128), PLAIN)[Draw(0, 0, 1)].radar
-        assert torch.equal(kept, recorded)  # nothing to make it from
 
 
 def test_what_no_network_can_say_is_no_goal_but_sky():
@@ -220,3 +217,17 @@ def test_what_no_network_can_say_is_no_goal_but_sky():
     assert told[5:10].isnan().all()
     seen = SensorFrame(image, camera, lidar=replace(lidar, points_m=lidar.points_m * 0.1))
     assert to_tensors(seen, (0, 0, -1)).single_m.nanmean() == 15
+
+
+def test_a_frame_without_lidar_keeps_its_recorded_radar_and_that_is_said_once(
+    bag, tmp_path, caplog, monkeypatch
+):
+    with frames_of(bag, tmp_path, radar="mixed") as frames:
+        read = TrainingFrames.__getitem__
+        monkeypatch.setattr(
+            TrainingFrames, "__getitem__", lambda self, i: replace(read(self, i), lidar=None)
+        )
+        for _ in range(2):
+            frame = frames.with_radar(0, np.random.default_rng(0))
+            assert frame.radar is frames[0].radar
+        assert len([r for r in caplog.records if "no lidar to make radar from" in r.message]) == 1

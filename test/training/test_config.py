@@ -74,6 +74,7 @@ def test_folders_of_bags_become_sources():
         ({"augmentation": {"flip": 2}}, ["augmentation.flip", "2", "probability"]),
         ({"train": [{"path": "a", "share": 0}]}, ["share", "0"]),
         ({"train": [{"path": "a", "radar": "long"}]}, ["source radar", "long", "sparse"]),
+        ({"train": [{"path": "a", "radar": "sparse", "lidar": False}]}, ["without lidar"]),
         ({"augmentation": {"weather": -1}}, ["augmentation.weather", "-1", "probability"]),
         ({"train": [{"split": "a"}]}, ["train[0]", "path"]),
         ({"stage": "student"}, ["teacher", "student_objective"]),

@@ -79,6 +79,8 @@ class SourceConfig:
         require(self.dense in kinds, "source dense", self.dense, f"one of {kinds}")
         radars = ("recorded", *RADAR_KINDS)
         require(self.radar in radars, "source radar", self.radar, f"one of {radars}")
+        made = self.radar != "recorded"
+        require(self.lidar or not made, "source radar", self.radar, "'recorded' without lidar")
 
 
 @dataclass(frozen=True)

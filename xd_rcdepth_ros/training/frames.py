@@ -98,6 +98,7 @@ class TrainingFrames:
         }
         self._kept: OrderedDict[int, SensorFrame] = OrderedDict()
         self._kept_bytes = 0
+        self._said_no_lidar = False
         self._limit_bytes = memory_mb * 2**20
 
     @cached_property
@@ -140,7 +141,12 @@ class TrainingFrames:
             XDRCDepthError: As :meth:`Recording.frame`.
         """
         frame = self[index]
-        if self.source.radar == "recorded" or frame.lidar is None:
+        if self.source.radar == "recorded":
+            return frame
+        if frame.lidar is None:
+            if not self._said_no_lidar:
+                _log.warning("%s has no lidar to make radar from; it is as recorded", frame.name)
+            self._said_no_lidar = True
             return frame
         transforms = self.places[index][0].index.transforms
         velocity = transforms.velocity(frame.camera.frame_id, frame.stamp_ns)
