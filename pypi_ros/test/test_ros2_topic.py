@@ -74,10 +74,10 @@ def environment(
 
 
 @pytest.fixture(scope="module")
-def subject(environment: dict[str, str]) -> Iterator[None]:
+def subject(environment: dict[str, str], patience_s: float) -> Iterator[None]:
     """The node, in a process of its own."""
     process = subprocess.Popen([sys.executable, "-c", textwrap.dedent(NODE)], env=environment)
-    time.sleep(1.0)
+    time.sleep(patience_s)
     yield
     process.send_signal(signal.SIGINT)
     process.wait(timeout=30)
@@ -122,16 +122,22 @@ def call_for(
     return run
 
 
-def test_topics_are_listed_with_their_types(call: Callable) -> None:
-    plain = call("topic", "list", "--spin-time", "2").stdout.split()
-    typed = call("topic", "list", "-t", "--spin-time", "2").stdout
+@pytest.fixture
+def spin_time(patience_s: float) -> str:
+    """How long verbs that list things look around, seconds."""
+    return str(max(2.0, patience_s))
+
+
+def test_topics_are_listed_with_their_types(call: Callable, spin_time: str) -> None:
+    plain = call("topic", "list", "--spin-time", spin_time).stdout.split()
+    typed = call("topic", "list", "-t", "--spin-time", spin_time).stdout
 
     assert {"/chatter", "/latched", "/scan", "/rosout", "/parameter_events"} <= set(plain)
     assert "/chatter [std_msgs/msg/String]" in typed.splitlines()
 
 
-def test_topic_is_described_with_its_qos(call: Callable) -> None:
-    text = call("topic", "info", "-v", "/latched", "--spin-time", "2").stdout
+def test_topic_is_described_with_its_qos(call: Callable, spin_time: str) -> None:
+    text = call("topic", "info", "-v", "/latched", "--spin-time", spin_time).stdout
 
     assert "Type: std_msgs/msg/String" in text
     assert "Publisher count: 1" in text
@@ -205,8 +211,8 @@ def test_published_message_arrives(
     assert message["point"] == {"x": 1.0, "y": 2.5, "z": 0.0}
 
 
-def test_nodes_are_listed_and_described(call: Callable) -> None:
-    assert "/subject" in call("node", "list", "--spin-time", "2").stdout.split()
+def test_nodes_are_listed_and_described(call: Callable, spin_time: str) -> None:
+    assert "/subject" in call("node", "list", "--spin-time", spin_time).stdout.split()
 
     text = call("node", "info", "/subject").stdout
     assert "/chatter: std_msgs/msg/String" in text
