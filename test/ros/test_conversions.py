@@ -138,17 +138,15 @@ def test_camera_info_that_cannot_be_used_is_named(changes, said):
     assert said in str(caught.value) and "camera" in str(caught.value)
 
 
-DEPTH = np.array([[0.5, 10.0, 70.0, 120.0, np.nan]], np.float32)
+DEPTH = np.array([[-np.inf, 10.0, 70.0, np.inf, np.nan]], np.float32)
 
 
-def test_depth_in_metres_follows_rep_117():
-    encoded = conversions.encode_depth(DEPTH, "32FC1", 1.0, 100.0)
-    np.testing.assert_array_equal(encoded, [[-np.inf, 10.0, 70.0, np.inf, np.nan]])
-    assert DEPTH[0, 0] == 0.5  # the caller's array stays
+def test_depth_in_metres_stays_as_it_is():
+    np.testing.assert_array_equal(conversions.encode_depth(DEPTH, "32FC1"), DEPTH)
 
 
 def test_depth_in_millimetres_has_0_for_invalid_and_saturates():
-    encoded = conversions.encode_depth(DEPTH, "16UC1", 1.0, 100.0)
+    encoded = conversions.encode_depth(DEPTH, "16UC1")
     assert encoded.dtype == np.uint16
     np.testing.assert_array_equal(encoded, [[0, 10_000, 65_535, 0, 0]])
 
@@ -169,6 +167,27 @@ def test_a_plane_at_10_m_is_a_cloud_at_10_m():
     assert (points["rgb"].copy().view(np.uint32) == 200 << 16).all()
     coarse = conversions.depth_to_cloud(result, rgb, Header(), stride=2)
     assert coarse.width * coarse.height == 15 * 20 - 1
+
+
+def test_a_cloud_keeps_what_lies_within_range_and_heights():
+    """A plane at 10 m: rows lie at heights (14.5 - v) / 5 m, columns at (u - 19.5) / 5 m."""
+    camera = PinholeCamera.from_focal(40, 30, 50.0, 50.0, 19.5, 14.5)
+    depth = np.full((30, 40), 10.0, np.float32)
+    depth[0] = np.inf  # sky
+    result = DepthResult(depth, camera, 0, rasterize_radar((), camera))
+    rgb = np.zeros((30, 40, 3), np.uint8)
+
+    def points(**limits):
+        cloud = conversions.depth_to_cloud(result, rgb, Header(), **limits)
+        return point_cloud2.read_points(cloud)
+
+    assert len(points()) == 29 * 40
+    low = points(heights_m=(-1.0, 0.5))  # rows 12 to 19
+    assert len(low) == 8 * 40
+    assert -low["y"].max() == pytest.approx(-0.9) and -low["y"].min() == pytest.approx(0.5)
+    near = points(max_range_m=10.5)
+    distance = np.sqrt(sum(near[name].astype(float) ** 2 for name in "xyz"))
+    assert 0 < len(near) < 29 * 40 and distance.max() <= 10.5
 
 
 POINTS = RadarPoints.from_arrays(

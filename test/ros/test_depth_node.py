@@ -211,10 +211,42 @@ def test_parameters_take_effect_at_the_next_frame(live, changed):
     live.depth_of_next_frame()
     values = depth_array(live.wait_for_stamp(live.stamp_ns, "depth/image"))
     assert np.isposinf(values).mean() == pytest.approx(0.5, abs=0.1)
+    status = live.received["status"][-1]
+    assert status.valid_share == pytest.approx(np.isfinite(values).mean())
+    assert status.far_share == pytest.approx(np.isposinf(values).mean())
     changed(depth__max=100.0, depth__min=limit)
     live.depth_of_next_frame()
     values = depth_array(live.wait_for_stamp(live.stamp_ns, "depth/image"))
     assert np.isneginf(values).mean() == pytest.approx(0.5, abs=0.1)
+
+
+def test_limits_hold_for_the_cloud_as_well(live, changed):
+    """No point of ~/depth/points lies beyond depth.max, nor outside points.*."""
+    from sensor_msgs.msg import PointCloud2
+    from sensor_msgs_py import point_cloud2
+
+    live.listen("depth/points", PointCloud2)
+    live.wait(lambda: live.node.count_publishers("/depth_node/depth/points") > 0, "the publisher")
+    time.sleep(0.3)
+
+    def cloud(**parameters):
+        changed(**parameters)
+        live.depth_of_next_frame()
+        message = live.wait_for_stamp(live.stamp_ns, "depth/points")
+        return point_cloud2.read_points(message)
+
+    whole = cloud(points__stride=1, preview__rate=100.0)
+    limit = float(np.median(whole["z"]))
+    near = cloud(depth__max=limit)
+    assert 0 < len(near) < len(whole) and near["z"].max() <= limit
+    assert len(cloud(depth__max=100.0)) == len(whole)
+    flat = cloud(points__min_height=-0.5, points__max_height=0.5)
+    assert 0 < len(flat) < len(whole) and np.abs(flat["y"]).max() <= 0.5
+    changed(points__min_height=-1000.0, points__max_height=1000.0)
+    close = cloud(points__max_range=limit)
+    assert 0 < len(close) < len(whole)
+    assert np.sqrt(sum(close[axis] ** 2 for axis in "xyz")).max() <= limit * 1.0001
+    live.deaf("depth/points")
 
 
 def test_synchronisation_parameters_take_effect(live, changed):

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -106,3 +107,18 @@ def test_depth_is_published_with_its_camera_and_all_is_removed_at_the_end(output
     assert outputs.made["~/depth/camera_info"].sent[0].header.frame_id == "camera"
     outputs.close()
     assert outputs.made == {}
+
+
+def test_confidence_is_offered_only_by_models_that_estimate_their_error(outputs, monkeypatch):
+    assert "~/depth/confidence" not in outputs.made
+    error = np.full((4, 8), 0.25, np.float32)
+    outputs.publish_depth(replace(result(), error=error), Header(), config())  # nobody asks
+    outputs.__init__(outputs._node, with_confidence=True)
+    confidence = outputs.made["~/depth/confidence"]
+    outputs.publish_depth(replace(result(), error=error), Header(), config())
+    assert confidence.sent == []
+    confidence.listeners = 1
+    outputs.publish_depth(replace(result(), error=error), Header(frame_id="c"), config())
+    (message,) = confidence.sent
+    assert (message.encoding, message.header.frame_id) == ("32FC1", "c")
+    np.testing.assert_array_equal(np.frombuffer(message.data, np.float32), np.full(32, 0.25))

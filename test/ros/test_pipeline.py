@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from types import SimpleNamespace
@@ -44,11 +45,14 @@ NS = 1_000_000_000
 HEATMAP, ATTRIBUTION = "~/saliency/heatmap", "~/radar/attribution"
 
 
+TIMINGS_MS = {"network": 1.0}
+
+
 class FakeEstimator:
     """Says 10 m everywhere; fails at the stamps of ``bad``, waits for ``gate`` if it is set."""
 
     def __init__(self):
-        self.info = SimpleNamespace(device="cpu", backend="torch", name="fake", sha256="0" * 64)
+        self.info = SimpleNamespace(device="cpu", backend="torch", identity="fake 0123456789ab")
         self.bad: set[int] = set()
         self.gate: threading.Semaphore | None = None
         self.started = threading.Semaphore(0)
@@ -56,6 +60,7 @@ class FakeEstimator:
         self.asked: list[tuple] = []
         self.sweeps: tuple = ()
         self.prepared: list[int] = []
+        self.error: float | None = None
 
     def prepare(self, frame):
         self.prepared.append(frame.stamp_ns)
@@ -69,8 +74,9 @@ class FakeEstimator:
         if frame.stamp_ns in self.bad:
             raise RuntimeError("out of memory")
         depth = np.full(frame.image.shape[:2], 10.0, np.float32)
+        error = None if self.error is None else np.full_like(depth, self.error)
         return DepthResult(
-            depth, frame.camera, frame.stamp_ns, frame.radar_raster(), timings_ms={"network": 1.0}
+            depth, frame.camera, frame.stamp_ns, frame.radar_raster(), error, timings_ms=TIMINGS_MS
         )
 
     def explain(self, frame, target="mean", region=None, method="grad_cam"):
@@ -198,6 +204,21 @@ def test_an_error_in_the_network_costs_one_frame(bench):
     assert b.outputs.depths == [1, 3]
     assert state.drops == {"worker_error": 1} and (state.frames_in, state.frames_out) == (3, 2)
     assert any("RuntimeError: out of memory" in text for text in b.said)
+
+
+@pytest.mark.parametrize(
+    ("error", "greatest", "valid_share", "median"),
+    [(None, 0.01, 1.0, math.nan), (0.3, 0.5, 1.0, 0.3), (0.3, 0.2, 0.0, math.nan)],
+)
+def test_depth_is_published_only_where_it_is_trusted(bench, error, greatest, valid_share, median):
+    b = bench(**{"depth.max_error": greatest})
+    b.estimator.error = error
+    b.image(1)
+    b.settle()
+    (status,) = b.outputs.statuses
+    assert (status.valid_share, status.far_share) == (valid_share, 0.0)
+    assert status.error_median == pytest.approx(median, nan_ok=True)
+    assert status.model == b.estimator.info.identity
 
 
 def test_a_slow_network_gets_the_newest_frame(bench):

@@ -52,6 +52,7 @@ class ModelInfo:
         header: The model file's header.
         backend_note: Why that backend runs, and how well it agrees with PyTorch.
         threads: CPU threads of the backend; 0 where it does not tell.
+        estimates_error: Whether the network says how far its depth may be off.
     """
 
     name: str
@@ -65,6 +66,7 @@ class ModelInfo:
     header: ModelHeader
     backend_note: str = ""
     threads: int = 0
+    estimates_error: bool = False
 
     @property
     def identity(self) -> str:
@@ -186,6 +188,7 @@ class DepthEstimator:
             header=header,
             backend_note=choice.note,
             threads=choice.backend.threads,
+            estimates_error=model.config.error_and_sky,
         )
         return cls(choice, info, network_size)
 

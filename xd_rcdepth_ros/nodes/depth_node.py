@@ -105,7 +105,7 @@ class DepthNode(LifecycleNode):
         self._buffer = Buffer(node=self)
         self._listener = TransformListener(self._buffer, self, spin_thread=False)
         self._transforms = SweepTransforms(self._buffer)
-        self._outputs = Outputs(self)
+        self._outputs = Outputs(self, estimator.info.estimates_error)
         self._parameter_server.locked = True
         info = estimator.info
         self.get_logger().info(

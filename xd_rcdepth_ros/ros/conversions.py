@@ -106,37 +106,39 @@ def array_to_image(array: NDArray[Any], encoding: str, header: Header) -> Image:
 
 
 def encode_depth(
-    depth_m: NDArray[np.float32], encoding: str, min_m: float, max_m: float
+    depth_m: NDArray[np.float32], encoding: str
 ) -> NDArray[np.float32] | NDArray[np.uint16]:
     """Bring depth into the form of a depth image (REP-117, REP-118).
 
     Args:
-        depth_m: (H, W) float32, metres.
-        encoding: ``32FC1``: metres; nearer than ``min_m`` is -Inf, farther than ``max_m`` is +Inf,
-            not known is NaN. ``16UC1``: millimetres; 0 for all of these, and at most 65.535 m.
-        min_m: Least depth that counts as measured, metres.
-        max_m: Greatest depth that counts as measured, metres.
+        depth_m: (H, W) float32, metres; -Inf too near, +Inf too far, NaN not known.
+        encoding: ``32FC1``: as it is. ``16UC1``: millimetres; 0 for all of these, at most 65.535 m.
     """
-    near, far = depth_m < min_m, depth_m > max_m
     if encoding == "32FC1":
-        limited = depth_m.astype(np.float32, copy=True)
-        limited[near], limited[far] = -np.inf, np.inf
-        return limited
-    valid = np.isfinite(depth_m) & ~near & ~far
-    clipped_m = np.clip(np.where(valid, depth_m, 0.0), 0.0, UINT16_MAX_M)
+        return depth_m
+    clipped_m = np.clip(np.where(np.isfinite(depth_m), depth_m, 0.0), 0.0, UINT16_MAX_M)
     return np.rint(clipped_m * 1000.0).astype(np.uint16)
 
 
 def depth_to_cloud(
-    result: DepthResult, rgb: NDArray[np.uint8], header: Header, stride: int = 1
+    result: DepthResult,
+    rgb: NDArray[np.uint8],
+    header: Header,
+    stride: int = 1,
+    max_range_m: float = np.inf,
+    heights_m: tuple[float, float] = (-np.inf, np.inf),
 ) -> PointCloud2:
     """Return the depth image as a coloured cloud in the camera's optical frame.
+
+    Only finite depths become points.
 
     Args:
         result: Depth and its camera.
         rgb: (H, W, 3) uint8, the source image, of any size.
         header: Header of the source image.
         stride: Every how many rows and columns a point is made.
+        max_range_m: Greatest distance from the camera, metres.
+        heights_m: Least and greatest height over the camera, against y, metres.
     """
     height, width = result.depth_m.shape
     rows, columns = np.mgrid[0:height:stride, 0:width:stride]
@@ -147,7 +149,11 @@ def depth_to_cloud(
     if rgb.shape[:2] != (height, width):
         small = cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA)
         rgb = np.asarray(small, np.uint8)
-    colour = rgb[::stride, ::stride][valid].astype(np.uint32)
+    height_m = -xyz[:, 1]
+    kept = (np.linalg.norm(xyz, axis=1) <= max_range_m) & (height_m >= heights_m[0])
+    kept &= height_m <= heights_m[1]
+    xyz = xyz[kept]
+    colour = rgb[::stride, ::stride][valid][kept].astype(np.uint32)
     packed = (colour[:, 0] << 16) | (colour[:, 1] << 8) | colour[:, 2]
     return _float_cloud(header, x=xyz[:, 0], y=xyz[:, 1], z=xyz[:, 2], rgb=packed.view(np.float32))
 

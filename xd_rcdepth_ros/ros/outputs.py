@@ -34,6 +34,7 @@ RELIABLE = QoSProfile(
 _TOPICS: dict[str, type] = {
     "~/depth/image": Image,
     "~/depth/camera_info": CameraInfo,
+    "~/depth/confidence": Image,
     "~/depth/preview": Image,
     "~/depth/points": PointCloud2,
     "~/radar/image": Image,
@@ -65,9 +66,14 @@ class RateLimit:
 
 
 class Outputs:
-    """Publishers of the depth node, reliable; each can be overridden by ``qos_overrides``."""
+    """Publishers of the depth node, reliable; each can be overridden by ``qos_overrides``.
 
-    def __init__(self, node: LifecycleNode) -> None:
+    Args:
+        node: The node.
+        with_confidence: Whether the model estimates its error.
+    """
+
+    def __init__(self, node: LifecycleNode, with_confidence: bool = False) -> None:
         self._node = node
         self._publishers: dict[str, Any] = {
             topic: node.create_lifecycle_publisher(
@@ -77,6 +83,7 @@ class Outputs:
                 qos_overriding_options=QoSOverridingOptions.with_default_policies(),
             )
             for topic, kind in _TOPICS.items()
+            if with_confidence or topic != "~/depth/confidence"
         }
         self._preview_limit = RateLimit()
 
@@ -91,14 +98,16 @@ class Outputs:
         return any(self._publishers[topic].get_subscription_count() > 0 for topic in topics)
 
     def publish_depth(self, result: DepthResult, header: Header, config: NodeConfig) -> None:
-        """Publish the depth image and its camera_info, both with the source image's header."""
-        depth = encode_depth(
-            result.depth_m, config.depth_encoding, config.depth_min, config.depth_max
-        )
+        """Publish depth image, camera_info and confidence with the source image's header."""
+        depth = encode_depth(result.depth_m, config.depth_encoding)
         self._publishers["~/depth/camera_info"].publish(info_from_camera(result.camera, header))
         self._publishers["~/depth/image"].publish(
             array_to_image(depth, config.depth_encoding, header)
         )
+        offered = "~/depth/confidence" in self._publishers
+        if result.error is not None and offered and self.wanted("~/depth/confidence"):
+            confidence = array_to_image(result.error, "32FC1", header)
+            self._publishers["~/depth/confidence"].publish(confidence)
 
     def publish_pictures(
         self, result: DepthResult, frame: SensorFrame, header: Header, config: NodeConfig
@@ -114,7 +123,14 @@ class Outputs:
             picture = draw_radar(frame.image, frame.radar_raster(), config.preview_max_depth)
             self._publish_rgb("~/radar/image", picture, header)
         if self.wanted("~/depth/points"):
-            cloud = depth_to_cloud(result, frame.image, header, config.points_stride)
+            cloud = depth_to_cloud(
+                result,
+                frame.image,
+                header,
+                config.points_stride,
+                config.points_max_range,
+                (config.points_min_height, config.points_max_height),
+            )
             self._publishers["~/depth/points"].publish(cloud)
 
     def publish_saliency(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from xd_rcdepth_ros.errors import MessageError
@@ -23,6 +23,7 @@ from xd_rcdepth_ros.ros.assembly import Assembly, FrameAssembler, FrameRefusedEr
 from xd_rcdepth_ros.ros.cameras import CameraBook
 from xd_rcdepth_ros.ros.conversions import frame_name
 from xd_rcdepth_ros.ros.explanations import Explanations
+from xd_rcdepth_ros.ros.limits import limit_depth
 from xd_rcdepth_ros.ros.outputs import Outputs
 from xd_rcdepth_ros.ros.parameters.configuration import NodeConfig
 from xd_rcdepth_ros.ros.radars import decode_radar
@@ -216,8 +217,12 @@ class DepthPipeline:
         self._publishing.put(_Estimated(prepared.assembly, result, stages_ms))
 
     def _publish(self, estimated: _Estimated) -> None:
-        start_s = time.monotonic()
-        self._outputs.publish_depth(estimated.result, estimated.assembly.header, self.config)
+        start_s, config = time.monotonic(), self.config
+        result = limit_depth(
+            estimated.result, config.depth_min, config.depth_max, config.depth_max_error
+        )
+        estimated = replace(estimated, result=result)
+        self._outputs.publish_depth(result, estimated.assembly.header, config)
         self.ledger.published()
         estimated.stages_ms["publish"] = 1000 * (time.monotonic() - start_s)
         self._outputs.publish_status(self._account(estimated))

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 
 from xd_rcdepth_ros.geometry import DepthResult
 from xd_rcdepth_ros.inference import ModelInfo
@@ -29,7 +31,7 @@ def depth_status(
 
     Args:
         assembly: The frame and how it came about.
-        result: Its depth.
+        result: Its depth, within the limits of the parameters.
         ledger: Counters, this frame included.
         model: What computes.
         latency_ms: Stamp of the image to publishing, ROS clock.
@@ -57,8 +59,10 @@ def depth_status(
         radar_offsets_s=[(s.stamp_ns - assembly.frame.stamp_ns) / NS for s in sweeps],
         radar_returns=[len(sweep.points) for sweep in sweeps],
         radar_returns_in_image=[int(number) for number in in_image],
-        depth_median_m=float(np.median(result.depth_m[valid])) if valid.any() else float("nan"),
+        depth_median_m=_median(result.depth_m, valid),
         valid_share=float(valid.mean()),
+        far_share=float(np.isposinf(result.depth_m).mean()),
+        error_median=_median(result.error, valid),
         latency_ms=latency_ms,
         age_ms=age_ms,
         stage_names=list(stages_ms),
@@ -71,3 +75,7 @@ def depth_status(
         backend=model.backend,
         model=model.identity,
     )
+
+
+def _median(values: NDArray[np.float32] | None, valid: NDArray[np.bool_]) -> float:
+    return float(np.median(values[valid])) if values is not None and valid.any() else math.nan

@@ -116,6 +116,8 @@ def test_an_unknown_parameter_is_explained():
         ("network_size", (100, 200), "multiples of 32"),
         ("network_size", (352,), "multiples of 32"),
         ("depth.min", 100.0, "must be less than depth.max"),
+        ("points.min_height", 1000.0, "must be less than points.max_height"),
+        ("depth.max_error", 0.0, "0.01 to 10"),
         ("sync.hold_time", 0.01, "must not be less than"),
         ("saliency.region", (0.5, 0.0, 0.4, 1.0), "left < right"),
         ("saliency.region", (0.5, 1.0), "left < right"),

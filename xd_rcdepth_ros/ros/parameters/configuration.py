@@ -77,6 +77,11 @@ class NodeConfig(NodeParameters):
                 f"depth.min = {self.depth_min:g} m must be less than depth.max = "
                 f"{self.depth_max:g} m; set both together to move the whole range."
             )
+        if self.points_min_height >= self.points_max_height:
+            raise ConfigurationError(
+                f"points.min_height = {self.points_min_height:g} m must be less than "
+                f"points.max_height = {self.points_max_height:g} m; set both together."
+            )
         if self.sync_hold_time < self.sync_window:
             raise ConfigurationError(
                 f"sync.hold_time = {self.sync_hold_time:g} s must not be less than "

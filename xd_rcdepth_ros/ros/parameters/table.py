@@ -180,6 +180,13 @@ class NodeParameters(ParameterTable):
         "m",
         limits=(0.1, 1000.0),
     )
+    depth_max_error: float = parameter(
+        "depth.max_error",
+        1.0,
+        "Depths whose expected error is a greater share of them are NaN (0 in 16UC1); of no effect "
+        "with a model that does not estimate its error.",
+        limits=(0.01, 10.0),
+    )
     preview_rate: float = parameter(
         "preview.rate",
         10.0,
@@ -200,6 +207,28 @@ class NodeParameters(ParameterTable):
         "`~/depth/points` has a point for every so many rows and columns.",
         "px",
         limits=(1, 64),
+    )
+    points_max_range: float = parameter(
+        "points.max_range",
+        1000.0,
+        "`~/depth/points` leaves out points that are farther than this from the camera.",
+        "m",
+        limits=(0.1, 1000.0),
+    )
+    points_min_height: float = parameter(
+        "points.min_height",
+        -1000.0,
+        "`~/depth/points` leaves out points that are lower than this; the camera is at 0, up is "
+        "against y of its optical frame.",
+        "m",
+        limits=(-1000.0, 1000.0),
+    )
+    points_max_height: float = parameter(
+        "points.max_height",
+        1000.0,
+        "`~/depth/points` leaves out points that are higher than this, by the same measure.",
+        "m",
+        limits=(-1000.0, 1000.0),
     )
     saliency_rate: float = parameter(
         "saliency.rate",
