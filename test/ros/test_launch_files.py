@@ -194,3 +194,28 @@ def test_radar_profiles_are_combined_by_name(start):
     assert node.given["radar.b.type"] == "radar_scan"
     with pytest.raises(ConfigurationError, match=r"ars549.*expected one of ars548, nuscenes"):
         start("depth.launch.py", radar_profile="ars549")
+
+
+def test_replay_wires_a_drive_bag_to_the_node(monkeypatch):
+    module = load("replay.launch.py")
+    included, processes = [], []
+    monkeypatch.setattr(
+        module,
+        "IncludeLaunchDescription",
+        lambda source, launch_arguments: included.append(dict(launch_arguments)),
+    )
+    monkeypatch.setattr(module, "ExecuteProcess", lambda cmd, **_: processes.append(cmd))
+    context = LaunchContext()
+    defaults = {name: default for name, default, _ in module.ARGUMENTS}
+    given = {"bag": "BAG", "rate": "0.5", "loop": "true", "camera": "rear", "radars": "a, b"}
+    context.launch_configurations.update(defaults | given)
+    module.start(context)
+    (wiring,) = included
+    assert wiring["image"] == "/camera/rear/image/compressed"
+    assert (wiring["radars"], wiring["radar_topics"]) == ("a,b", "/radar/a,/radar/b")
+    assert (wiring["use_sim_time"], wiring["rviz"]) == ("true", "true")
+    (play,) = processes
+    assert play[:4] == ["ros2", "bag", "play", "BAG"]
+    assert {"--clock", "--loop"} < set(play) and play[play.index("--rate") + 1] == "0.5"
+    known = {a.name for a in load("depth.launch.py").ARGUMENTS.declare()}
+    assert set(wiring) <= known
