@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Gives a model radar made from lidar instead of recorded radar, and none: does it help as much?
 
-The model should never have been taught with made radar. Errors are those of the mean frame against
+The model should never have been taught with made radar. Errors are mean absolute ones against
 lidar, 0 to 80 m.
 
     python experiments/road/made_radar.py MODEL RECORDINGS
