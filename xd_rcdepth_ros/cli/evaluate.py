@@ -51,6 +51,16 @@ def figures_table(result: Mapping[str, Any]) -> Table:
     return table
 
 
+def sky_figures(sky: Mapping[str, Any]) -> str:
+    """Return in words how the sky was told; empty if no frame has labels of it."""
+    parts = []
+    if sky["recall"] is not None:
+        parts.append(f"{sky['recall']:.1%} of {sky['sky_pixels']:,} pixels told beyond range")
+    if sky["false_share"] is not None:
+        parts.append(f"{sky['false_share']:.2%} of {sky['other_pixels']:,} other pixels too")
+    return f"sky: {', '.join(parts)} ({sky['frames']} frames)" if parts else ""
+
+
 @app.command(name="evaluate")
 def evaluate_model(
     model: Path = typer.Option(..., help="Model file (.safetensors)."),
@@ -130,6 +140,8 @@ def evaluate_model(
             write_report(report / "report.html", html)
             console.print(f"report: {report / 'report.html'}", highlight=False)
     Console().print(figures_table(result))
+    if sky_text := sky_figures(result["sky"]):
+        Console().print(sky_text, highlight=False)
     for name, text in notes.items():
         console.print(f"{name}: {text}", markup=False, highlight=False)
     print_left_out(console, left_out)

@@ -20,6 +20,7 @@ from xd_rcdepth_ros.evaluation.calibration import Calibration
 from xd_rcdepth_ros.evaluation.metrics import DepthErrors, ErrorMap
 from xd_rcdepth_ros.evaluation.model import ModelPredictor
 from xd_rcdepth_ros.evaluation.protocol import Protocol
+from xd_rcdepth_ros.evaluation.sky import SkyScore
 from xd_rcdepth_ros.geometry import SensorFrame
 from xd_rcdepth_ros.supervision.interpolation import interpolate_gaps
 
@@ -118,6 +119,7 @@ class ScoreCard:
         self._without_radar = self._errors()
         self._between = self._errors()
         self._calibration = Calibration()
+        self._sky = SkyScore()
         self._tags: dict[str, DepthErrors] = {}
 
     def _errors(self, cap_m: float | None = None) -> DepthErrors:
@@ -164,6 +166,7 @@ class ScoreCard:
         for tag in [*frame.tags] if frame.tags & WEATHER_TAGS else [*frame.tags, CLEAR_TAG]:
             self._tags.setdefault(tag, self._errors()).add(total)
         self._between.add(ErrorMap(p, torch.from_numpy(between), top, clamp).total())
+        self._sky.update(prediction, frame.sky)
         figures = total.figures()
         score = FrameScore(
             index,
@@ -202,6 +205,7 @@ class ScoreCard:
             "by_radar_distance": supports,
             "between_points": entry(self._between, "pixel"),
             "calibration": self._calibration.figures(),
+            "sky": self._sky.to_json(),
             "without_radar": entry(self._without_radar, "pixel"),
             "by_tag": {tag: entry(e, "image") for tag, e in sorted(self._tags.items())},
             "per_frame": [asdict(score) for score in self.frames],
