@@ -36,8 +36,16 @@ ARGUMENTS = (
     ("out", "out/demo", "Folder for the recorded outputs and times."),
     ("rate", "1.0", "Speed of the replay; 1.0 is real time."),
     ("duration", "-1.0", "How much of the bag to replay, seconds of its time; -1 for all."),
-    ("camera", "front", "Name of the camera in the bag."),
-    ("radars", "front", "Names of the radars in the bag, separated by commas."),
+    ("camera", "front", "Name of the camera in a drive bag."),
+    ("image", "", "Topic of the images; that of the camera in a drive bag if empty."),
+    ("camera_info", "", "Topic of the camera's intrinsics; likewise."),
+    ("radars", "front", "Names of the radars, separated by commas."),
+    (
+        "radar_topics",
+        "",
+        "Topics of these radars in the same order, separated by commas; /radar/<name> if empty.",
+    ),
+    ("params_file", "", "YAML file with more parameters of the node, such as radar.front.fields."),
     ("model_file", "", "Model file (.safetensors); empty for the one that is shipped."),
     ("device", "auto", "auto, cpu, cuda or cuda:N."),
     ("saliency_rate", "0.5", "Most saliency maps a second, Hz; they take time from the depth."),
@@ -62,14 +70,23 @@ def start(context):
     out.mkdir(parents=True, exist_ok=True)
     rate = float(given["rate"])
     radars = [name.strip() for name in given["radars"].split(",") if name.strip()]
+    radar_topics = [topic.strip() for topic in given["radar_topics"].split(",") if topic.strip()]
+    radar_topics = radar_topics or [f"/radar/{name}" for name in radars]
+    if len(radar_topics) != len(radars):
+        raise ValueError(
+            f"radar_topics names {len(radar_topics)} topics for the radars {radars}; expected one "
+            "a radar."
+        )
     camera = f"/camera/{given['camera']}"
+    image = given["image"] or f"{camera}/image/compressed"
+    compressed = image.endswith("/compressed")
     inputs = {
-        "image/compressed": f"{camera}/image/compressed",
-        "camera_info": f"{camera}/camera_info",
-        **{f"radar/{name}": f"/radar/{name}" for name in radars},
+        "image/compressed" if compressed else "image": image,
+        "camera_info": given["camera_info"] or f"{camera}/camera_info",
+        **{f"radar/{name}": topic for name, topic in zip(radars, radar_topics, strict=True)},
     }
     parameters = {
-        "image_transport": "compressed",
+        "image_transport": "compressed" if compressed else "raw",
         "radars": radars or [""],
         "model_file": given["model_file"],
         "device": given["device"],
@@ -82,7 +99,7 @@ def start(context):
         package="xd_rcdepth_ros",
         executable="depth_node",
         name="depth_node",
-        parameters=[parameters],
+        parameters=[*filter(None, [given["params_file"]]), parameters],
         remappings=list(inputs.items()),
         output="screen",
     )
@@ -91,7 +108,7 @@ def start(context):
         executable="demo_recorder",
         name="demo_recorder",
         parameters=[
-            {"output": str(out / "outputs"), "image_topic": inputs["image/compressed"]},
+            {"output": str(out / "outputs"), "image_topic": image},
         ],
         output="screen",
     )

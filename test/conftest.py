@@ -24,7 +24,8 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 sys.path.insert(0, str(Path(__file__).parent))
-pytest_plugins = ["nuscenes_fixtures"]  # used by the tests of recordings and of datasets
+# Used by the tests of recordings, data sets and evaluation.
+pytest_plugins = ["bag_fixtures", "nuscenes_fixtures"]
 
 PROJECT = Path(__file__).resolve().parents[1]
 SHARED_DATA = PROJECT.parent / "shared" / "data"

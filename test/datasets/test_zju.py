@@ -167,7 +167,7 @@ def test_points_without_depth_are_counted(tmp_path):
         (lambda r: shutil.rmtree(r / "gt"), "no folder gt"),
         (lambda r: (r / "gt" / f"{FRAMES[0]}.png").unlink(), "lacks"),
         (lambda r: (r / "calibration.json").unlink(), "is 64 x 36, but the calibration"),
-        (lambda r: (r / "calibration.json").write_text("{}"), "width"),
+        (lambda r: (r / "calibration.json").write_text("{}"), "no calibration"),
         (lambda r: (r / "image" / f"{FRAMES[0]}.png").write_bytes(b"x"), "no JPEG or PNG"),
         (lambda r: [p.unlink() for p in (r / "image").glob("*")], "no images"),
     ],

@@ -26,8 +26,18 @@ def frame_of(width: int, height: int) -> SensorFrame:
     return SensorFrame(np.full((height, width, 3), 90, np.uint8), camera)
 
 
-def write_drive(path: Path, frames: int, depth: bool = True) -> Path:
-    """Write a drive at 10 m/s over a flat road, with a radar return 20 m ahead."""
+def write_drive(
+    path: Path, frames: int, depth: bool = True, strength: str = "rcs", radar: bool = True
+) -> Path:
+    """Write a drive at 10 m/s over a flat road, with a radar return of 7 dB 20 m ahead.
+
+    Args:
+        path: Folder of the bag.
+        frames: Number of images.
+        depth: Write the road's depth too.
+        strength: Name of the radar's field for that.
+        radar: Write the radar.
+    """
     camera = PinholeCamera.from_focal(
         WIDTH, HEIGHT, FOCAL, FOCAL, (WIDTH - 1) / 2, 40.0, "camera_front_optical"
     )
@@ -43,9 +53,10 @@ def write_drive(path: Path, frames: int, depth: bool = True) -> Path:
             x = 10.0 * number * PERIOD_NS / 1e9
             pose = RigidTransform(np.eye(3), np.array([x, 0.0, 0.0]))
             writer.transform("odom", "base_link", stamp, pose)
-            points = np.zeros(1, [(n, "<f4") for n in ("x", "y", "z", "rcs", "vx", "vy")])
-            points["x"] = 20.0
-            writer.radar("front", stamp, points)
+            points = np.zeros(1, [(n, "<f4") for n in ("x", "y", "z", strength, "vx", "vy")])
+            points["x"], points[strength] = 20.0, 7.0
+            if radar:
+                writer.radar("front", stamp, points)
             writer.camera_info("front", stamp, camera)
             image = np.full((HEIGHT, WIDTH, 3), 40 + number, np.uint8)
             writer.image("front", stamp, cv2.imencode(".jpg", image)[1].tobytes())

@@ -98,6 +98,37 @@ def test_report_is_written_and_nothing_half_done_is_left(out: Path) -> None:
     assert not (out / "legs").exists()
 
 
+def test_a_player_that_dies_ends_the_launch_with_its_error(
+    tmp_path: Path, demo_model: Path
+) -> None:
+    """``ros2 bag play`` fails at once: the launch does not wait for images that never come."""
+    arguments = (f"bag:={tmp_path / 'nowhere'}", f"out:={tmp_path}", f"model_file:={demo_model}")
+    done = subprocess.run(
+        [str(Path(sys.executable).parent / "ros2"), "launch", "xd_rcdepth_ros", "demo.launch.py",
+         *arguments],
+        env={**os.environ, "ROS_DOMAIN_ID": "52", "OMP_NUM_THREADS": "1"},
+        capture_output=True, text=True, timeout=280, check=False,
+    )  # fmt: skip
+    said = done.stdout + done.stderr
+    assert "nowhere" in said.partition("READY")[2]  # the player's own words
+    assert "the player failed with exit status" in said
+    assert "no image came" not in said  # the recorder did not wait its 90 s for one
+    assert not (tmp_path / "arrivals.json").exists()
+
+
+def test_radar_fields_with_other_names_are_used(tmp_path: Path, demo_model: Path) -> None:
+    """The cloud has ``power`` instead of ``rcs``, and the topics have other names for the radar."""
+    bag = write_drive(tmp_path / "bag", 3, strength="power")
+    topics = "image=/camera/front/image,radar.ahead=/radar/front"
+    out = tmp_path / "out"
+    arguments = ("--data", bag, "--model", demo_model, "--out", out, "--topics", topics)
+    done = run_demo(*arguments, domain=53)
+    assert done.returncode == 0, done.stderr + done.stdout
+    report = json.loads((out / "report.json").read_text())
+    assert report["radars"] == ["ahead"]
+    assert report["frames_with_radar"] == report["frames_out"] == 3
+
+
 def test_a_missing_model_ends_with_the_reason(tmp_path: Path) -> None:
     bag = write_drive(tmp_path / "bag", 3)
     model = tmp_path / "nowhere.safetensors"

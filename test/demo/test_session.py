@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
+import yaml
 from demo_helpers import PERIOD_NS, write_drive
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from xd_rcdepth_ros.demo import session
 from xd_rcdepth_ros.demo.drives import find_legs, read_leg, simulated_drive
 from xd_rcdepth_ros.errors import RecordingError
+from xd_rcdepth_ros.recordings.wiring import parse_topics
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data" / "drive_nuscenes_layout"
 
@@ -97,6 +99,37 @@ def test_what_is_no_drive_is_refused(tmp_path: Path) -> None:
         find_legs(tmp_path, tmp_path, 5)
     with pytest.raises(RecordingError, match="at least 2"):
         find_legs(write_drive(tmp_path / "bag", 1), tmp_path, 5)
+
+
+def test_the_node_reads_the_fields_that_the_reader_reads(tmp_path: Path) -> None:
+    leg = read_leg(write_drive(tmp_path / "bag", 3, strength="power"))
+    assert leg.radar_fields["front"].rcs == "power"
+    file = session.write_radar_fields(tmp_path / "fields.yaml", leg.radar_fields)
+    fields = yaml.safe_load(file.read_text())["/**"]["ros__parameters"]["radar"]["front"]["fields"]
+    assert (fields["x"], fields["rcs"], fields["vx"], fields["vx_comp"]) == ("x", "power", "vx", "")
+    with leg.open() as recording:
+        assert recording.frame(0).radar[0].points.rcs_dbsm[0] == 7.0
+
+
+def test_other_topics_and_several_bags(tmp_path: Path) -> None:
+    bags = [write_drive(tmp_path / "drives" / name, 3) for name in ("a", "b")]
+    topics = parse_topics("image=/camera/front/image,radar.ahead=/radar/front")
+    legs = find_legs(tmp_path / "drives", tmp_path, 5, topics=topics)
+    assert [leg.bag for leg in legs] == bags
+    assert [len(leg.stamps_ns) for leg in legs] == [3, 2]
+    assert legs[0].topics.image == "/camera/front/image/compressed"
+    assert legs[0].topics.radars == {"ahead": "/radar/front"}
+
+
+def test_complaints_of_the_radar_are_found_in_the_log(tmp_path: Path) -> None:
+    log = tmp_path / "launch.log"
+    log.write_text(
+        "[INFO] [launch]: radar on\n"
+        "[depth_node-1] [WARN] [1700000000.1] [depth_node]: Radar front: no field rcs.\n"
+    )
+    assert session.find_radar_complaint(log) == "Radar front: no field rcs."
+    log.write_text("nothing")
+    assert session.find_radar_complaint(log) == ""
 
 
 def test_a_simulated_drive_is_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -111,7 +111,12 @@ def write_drive(make_frame: FrameMaker) -> Callable[..., Path]:
     """Return a writer of drive bags that hold such frames, one every 0.1 s."""
 
     def write(
-        path: Path, frames: int = 3, split: str = "val", tags: Sequence[str] = (), **options: Any
+        path: Path,
+        frames: int = 3,
+        split: str = "val",
+        tags: Sequence[str] = (),
+        radar_late_ns: int = 0,
+        **options: Any,
     ) -> Path:
         with DriveWriter(path, info={"split": split, "tags": list(tags)}) as writer:
             writer.static_transform(camera_frame("front"), radar_frame("front"), CAMERA_FROM_SENSOR)
@@ -122,7 +127,7 @@ def write_drive(make_frame: FrameMaker) -> Callable[..., Path]:
                 _, jpeg = cv2.imencode(".jpg", frame.image[..., ::-1])
                 writer.image("front", stamp_ns, jpeg.tobytes())
                 writer.camera_info("front", stamp_ns, frame.camera)
-                writer.radar("front", stamp_ns, frame.radar[0].points)
+                writer.radar("front", stamp_ns + radar_late_ns, frame.radar[0].points)
                 if frame.lidar is not None:
                     writer.lidar("top", stamp_ns, frame.lidar.points_m)
                 if frame.depth_m is not None:

@@ -82,6 +82,56 @@ def test_a_damaged_bag_is_left_out_and_said(write_drive, model_file, tmp_path):
     assert list(result["data"]["unreadable"]) == [str(bad)]
 
 
+def score(model_file, data, out, *options):
+    arguments = ["--model", str(model_file), "--data", str(data), "--json", str(out)]
+    assert main(["evaluate", *arguments, "--device", "cpu", *options]) == 0
+    return json.loads(out.read_text())
+
+
+def test_pointcloudset_76_a_lone_mcap_is_scored_itself(write_drive, model_file, tmp_path):
+    """Another bag lies beside the file: it is not the one that is scored."""
+    beside = write_drive(tmp_path / "d", frames=1)
+    other = write_drive(tmp_path / "elsewhere", frames=3)
+    lone = beside / "mine.mcap"
+    (other / "elsewhere.mcap").rename(lone)
+    result = score(model_file, lone, tmp_path / "z.json")
+    assert result["frames"] == 3
+    assert result["data"]["bags"] == ["mine.mcap"]
+
+
+def test_urbanloco_5_unset_stamps_are_scored_by_the_log_and_said(
+    write_drive, copy_without_stamps, model_file, tmp_path, capsys
+):
+    bag = copy_without_stamps(write_drive(tmp_path / "sound", frames=4), tmp_path / "zero")
+    result = score(model_file, bag, tmp_path / "z.json")
+    assert result["frames"] == 4
+    assert result["frames_without_radar"] == 0
+    counted = result["left_out"]["messages"][str(bag)]
+    assert counted["/camera/front/image/compressed: stamp is 0, taken from the log"] == 4
+    assert "4 x /radar/front: stamp is 0, taken from the log" in capsys.readouterr().err
+
+
+def test_frames_without_radar_and_left_out_frames_are_said(
+    write_drive, model_file, tmp_path, capsys
+):
+    bag = write_drive(tmp_path / "bag", frames=3)
+    names = "image=/camera/front/image,radar.front=/radar/front,depth=/camera/front/depth"
+    fields = "rcs=,radial_speed="
+    result = score(
+        model_file, bag, tmp_path / "z.json", "--topics", names, "--radar-fields", fields
+    )
+    assert result["frames"] == 3
+    assert result["left_out"]["frames_in"] == 3
+    assert main(
+        ["evaluate", "--model", str(model_file), "--data", str(bag), "--topics", "picture=/a"]
+    ) == 1  # fmt: skip
+    assert "expected image=TOPIC" in capsys.readouterr().err
+    late = write_drive(tmp_path / "late", frames=2, radar_late_ns=10**10)
+    result = score(model_file, late, tmp_path / "late.json")
+    assert result["frames_without_radar"] == 2
+    assert "2 frames have no radar sweep near the image" in capsys.readouterr().err
+
+
 def test_thicken_takes_the_nearest_value():
     values = np.full((5, 5), np.nan, np.float32)
     values[0, 0], values[4, 4] = 3.0, 7.0

@@ -11,19 +11,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any, Optional
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from xd_rcdepth_ros.cli.options import DEVICE, MODEL, RADAR_FIELDS, TOPICS
 from xd_rcdepth_ros.demo.content import (
     Replay,
     baseline_for,
     compose,
     metres,
+    radar_sentence,
     recorded_frames,
-    tell_story,
+    score_replays,
 )
 from xd_rcdepth_ros.demo.drives import DEFAULT_FRAMES, Leg, find_legs
 from xd_rcdepth_ros.demo.figures import Traffic, summarize
@@ -32,11 +34,13 @@ from xd_rcdepth_ros.demo.session import (
     HEADROOM,
     SLOWEST_RATE,
     SessionError,
+    find_radar_complaint,
     join_outputs,
     measure_pace,
     run_session,
 )
 from xd_rcdepth_ros.inference import DepthEstimator, shipped_model
+from xd_rcdepth_ros.recordings.wiring import parse_radar_fields, parse_topics
 
 app = typer.Typer(add_completion=False)
 WANTED_SHARE = 0.98
@@ -56,10 +60,10 @@ class Steps:
         """Show a step while the block runs; yields a function of (done, total)."""
         task = self.progress.add_task(text, total=None)
 
-        def tell(done: float, total: float) -> None:
+        def show(done: float, total: float) -> None:
             self.progress.update(task, completed=done, total=total)
 
-        yield tell
+        yield show
         self.progress.update(task, total=1, completed=1)
         self.progress.stop_task(task)
 
@@ -131,22 +135,18 @@ def replay_at_held_rate(
 
 @app.command()
 def demo(
-    data: Annotated[
-        Path | None,
-        typer.Option(help="A drive bag, or a nuScenes root; a drive is simulated if left out."),
-    ] = None,
-    out: Annotated[Path, typer.Option(help="Folder for the report.")] = Path("out/demo"),
-    model: Annotated[
-        Path | None, typer.Option(help="Model file (.safetensors); the shipped one if left out.")
-    ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:<n>.")] = "auto",
-    frames: Annotated[
-        int, typer.Option(min=0, help="Images to replay at most; 0 for all.")
-    ] = DEFAULT_FRAMES,
-    rate: Annotated[
-        float | None,
-        typer.Option(min=SLOWEST_RATE, max=1.0, help="Speed of the replay; measured if left out."),
-    ] = None,
+    data: Optional[Path] = typer.Option(
+        None, help="A bag, or a nuScenes root; a drive is simulated if left out."
+    ),
+    out: Path = typer.Option(Path("out/demo"), help="Folder for the report."),
+    model: Optional[Path] = MODEL,
+    device: str = DEVICE,
+    topics: str = TOPICS,
+    radar_fields: str = RADAR_FIELDS,
+    frames: int = typer.Option(DEFAULT_FRAMES, min=0, help="Images to replay at most; 0 for all."),
+    rate: Optional[float] = typer.Option(
+        None, min=SLOWEST_RATE, max=1.0, help="Speed of the replay; measured if left out."
+    ),
 ) -> None:
     """Replay a drive through the depth node over real ROS 2, and write an illustrated report."""
     start_s = time.monotonic()
@@ -155,35 +155,39 @@ def demo(
     with steps.progress:
         with steps.step("loading the model"):
             estimator = DepthEstimator.load(model, device=device)
-        with steps.step("preparing the drive") as tell:
-            legs = find_legs(data, out / "drive", frames, progress=tell)
+        with steps.step("preparing the drive") as show:
+            wiring = parse_topics(topics), parse_radar_fields(radar_fields)
+            legs = find_legs(data, out / "drive", frames, show, *wiring)
         with steps.step("measuring this machine's pace"):
             first = next(recorded_frames(legs[0]))
             pace = measure_pace(estimator, first, legs[0].period_s)
         done, notes = replay_at_held_rate(
             legs, out / "legs", rate or pace.play_rate, model, device, steps
         )
-        with steps.step("scoring and drawing") as tell:
+        with steps.step("scoring and drawing") as show:
             baseline = baseline_for(estimator, legs)
-            story = tell_story(done.replays, baseline, tell)
+            findings = score_replays(done.replays, baseline, show)
         details = {
             **describe_run(estimator, legs, data),
             "benchmark": {"frame_ms": pace.frame_ms, "headroom": HEADROOM, "earlier_tries": notes},
-            "stages_ms": story.stage_medians_ms(),
+            "stages_ms": findings.stage_medians_ms(),
+            "radars": sorted({radar for leg in legs for radar in leg.radars}),
+            "frames_with_radar": findings.frames_with_radar,
             "baseline_shift_rows": baseline.shift_rows,
         }
         traffic = [r.traffic for r in done.replays]
         summary = summarize(
             done.frames_in,
             done.frames_out,
-            story.frames,
+            findings.frames,
             traffic,
             done.processes,
             done.play_rate,
             details,
         )
-        content = compose(story, summary, legs[0].period_s, "Metric depth of a drive")
+        content = compose(findings, summary, legs[0].period_s, "Metric depth of a drive")
         join_outputs([r.outputs for r in done.replays], out / "outputs")
+        complaint = find_radar_complaint(out / "legs" / "0" / "launch.log")
         keep_logs(out, len(legs))
         page = write_report(out, content, summary)
     if not done.complete:
@@ -192,11 +196,17 @@ def demo(
             f"{done.play_rate:g} of real time. Is the machine busy? Try a smaller --rate; what was "
             f"recorded is shown in {page}."
         )
+    if details["radars"] and not findings.frames_with_radar:
+        raise SessionError(
+            f"the radar was used for none of {done.frames_out} images: they show depth from the "
+            f"image alone. {complaint or 'launch.log says why.'} The report says so too: {page}."
+        )
     latency = summary["latency_ms"]
     Console(highlight=False).print(
         f"{done.frames_out} of {done.frames_in} images answered at {done.play_rate:g} of real "
         f"time; latency {latency['p50']:.0f} ms (p95 {latency['p95']:.0f} ms); mean absolute error "
-        f"{metres(summary['mae_m'])}, plain baseline {metres(summary['mae_baseline_m'])}; "
+        f"{metres(summary['mae_m'])}, plain baseline {metres(summary['mae_baseline_m'])}. "
+        f"{radar_sentence(details['radars'], findings.frames_with_radar, done.frames_out)} "
         f"{time.monotonic() - start_s:.0f} s in all.\nOpen {page}",
         soft_wrap=True,
     )

@@ -25,48 +25,30 @@ from xd_rcdepth_ros.inference import (
 )
 from xd_rcdepth_ros.recordings.calibration_file import read_calibration
 from xd_rcdepth_ros.recordings.messages import decode_image, rectify
-from xd_rcdepth_ros.recordings.radar_files import read_radar_file
+from xd_rcdepth_ros.recordings.pointcloud import RadarFieldMap
+from xd_rcdepth_ros.recordings.radar_files import read_radar_file, read_radar_pixels
+from xd_rcdepth_ros.recordings.wiring import parse_radar_fields
 
 app = typer.Typer(add_completion=False)
 PNG_UNITS_PER_METRE = 256  # as in the depth files of nuScenes- and ZJU-based work; 0: no depth
 PNG_MAX_DEPTH_M = 65535 / PNG_UNITS_PER_METRE
 
 
-def read_radar(path: Path) -> RadarPoints:
-    """Read the returns of one sweep: ``.npy`` here, the rest as in ``recordings.radar_files``.
-
-    Args:
-        path: The file; ``.npy`` holds (N, 3), (N, 4) or (N, 6): x y z rcs vx vy, metres, dB, m/s.
-
-    Raises:
-        RecordingError: The file is missing, damaged, or of another kind.
-    """
-    if path.suffix.lower() != ".npy":
-        return read_radar_file(path)
-    try:
-        values = np.load(path, allow_pickle=False)
-        if values.ndim != 2 or values.shape[1] not in (3, 4, 6):
-            raise ValueError(f"shape {values.shape}, expected (N, 3), (N, 4) or (N, 6)")
-        values = values.astype(np.float32)
-    except OSError as error:
-        raise RecordingError(f"cannot read {path}: {error.strerror or error}.") from error
-    except (ValueError, TypeError, EOFError) as error:
-        raise RecordingError(f"{path} is no radar file of its kind: {error}.") from error
-    strength, velocity = values[:, 3:4], values[:, 4:6]
-    return RadarPoints.from_arrays(
-        values[:, :3],
-        strength[:, 0] if strength.size else None,
-        velocity if velocity.size else None,
-    )
-
-
-def load_frame(image: Path, radar: Path | None, calibration: Path) -> SensorFrame:
+def load_frame(
+    image: Path,
+    radar: Path | None,
+    calibration: Path,
+    radar_fields: RadarFieldMap | None = None,
+    radar_pixels: bool = False,
+) -> SensorFrame:
     """Read one frame from files.
 
     Args:
         image: JPEG or PNG.
         radar: Radar file; None for no radar.
         calibration: Calibration file.
+        radar_fields: Fields of a PCD or CSV; None chooses by known names.
+        radar_pixels: The radar file holds u, v (pixels) and depth, as ZJU-4DRadarCam has it.
 
     Returns:
         The frame, undistorted.
@@ -84,8 +66,16 @@ def load_frame(image: Path, radar: Path | None, calibration: Path) -> SensorFram
     setup = read_calibration(calibration)
     pixels, camera = rectify(pixels, setup.camera(pixels.shape[1], pixels.shape[0]))
     sweeps: tuple[RadarSweep, ...] = ()
-    if radar is not None:
-        sweeps = (RadarSweep(read_radar(radar), setup.camera_from_radar),)
+    if radar is not None and radar_pixels:
+        table = read_radar_pixels(radar)
+        table = table[np.isfinite(table).all(axis=1) & (table[:, 2] > 0)]
+        position = setup.camera_from_radar.inverse().apply(
+            camera.unproject(table[:, :2], table[:, 2])
+        )
+        sweeps = (RadarSweep(RadarPoints.from_arrays(position), setup.camera_from_radar),)
+    elif radar is not None:
+        points = read_radar_file(radar, radar_fields)
+        sweeps = (RadarSweep(points, setup.camera_from_radar),)
     return SensorFrame(pixels, camera, sweeps, name=image.name)
 
 
@@ -141,6 +131,11 @@ def predict(
         None, help="Radar returns: .pcd, .npy, .csv or .txt; see docs/evaluation.md."
     ),
     radar_fields: str = RADAR_FIELDS,
+    radar_pixels: bool = typer.Option(
+        False,
+        "--radar-pixels",
+        help="The .npy holds u, v (pixels) and depth (m), as ZJU-4DRadarCam has it.",
+    ),
     model: Optional[Path] = MODEL,
     device: str = DEVICE,
     saliency: bool = typer.Option(
@@ -155,7 +150,8 @@ def predict(
     Writes depth.png (16 bit, 256 a metre, 0 where unknown), depth.npy (float32, metres),
     preview.png and radar.png, all at the image's own size.
     """
-    frame = load_frame(image, radar, calibration)
+    fields = parse_radar_fields(radar_fields)
+    frame = load_frame(image, radar, calibration, fields, radar_pixels)
     estimator = DepthEstimator.load(model or shipped_model(), device=device)
     result = estimator.estimate(frame, output_size="input")
     files = write_results(out, frame, result, estimator.explain(frame) if saliency else None)

@@ -14,10 +14,9 @@ There are no ego poses. ``base_link`` is the radar's frame.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
@@ -37,7 +36,9 @@ from xd_rcdepth_ros.datasets.conversion import (
 from xd_rcdepth_ros.errors import GeometryError, MessageError, RecordingError
 from xd_rcdepth_ros.geometry import PinholeCamera, RigidTransform
 from xd_rcdepth_ros.recordings import schema
+from xd_rcdepth_ros.recordings.calibration_file import read_calibration
 from xd_rcdepth_ros.recordings.messages import image_size
+from xd_rcdepth_ros.recordings.radar_files import read_radar_pixels
 from xd_rcdepth_ros.recordings.writer import DriveWriter
 
 DEPTH_SCALE = 256.0
@@ -84,27 +85,30 @@ def _rigid(rows: list[list[float]]) -> RigidTransform:
     return RigidTransform(matrix[:, :3], matrix[:, 3])
 
 
-def read_calibration(path: Path) -> ZjuCalibration:
+def read_rig(path: Path) -> ZjuCalibration:
     """Read a ``calibration.json`` for data in this layout from another rig.
 
-    Keys: ``width``, ``height``, ``K`` (3, 3), ``T_camera_radar`` (4, 4), ``T_camera_lidar`` (4, 4).
+    Either spelling of ``recordings.calibration_file``, with image size and lidar.
 
     Raises:
         RecordingError: The file is damaged or lacks a key.
     """
     try:
-        data = json.loads(path.read_text(encoding="utf8"))
-        k = np.array(data["K"], np.float64)
-        frame = schema.camera_frame(_CAMERA)
-        camera = PinholeCamera(int(data["width"]), int(data["height"]), k, frame_id=frame)
-        radar = RigidTransform.from_matrix(data["T_camera_radar"])
-        lidar = RigidTransform.from_matrix(data["T_camera_lidar"])
-    except (OSError, ValueError, KeyError, TypeError, GeometryError) as error:
+        calibration = read_calibration(path)
+    except GeometryError as error:
+        raise RecordingError(str(error)) from error
+    if calibration.size is None or calibration.camera_from_lidar is None:
         raise RecordingError(
-            f"{path} is no calibration: {type(error).__name__} {error}; expected width, height, K, "
-            "T_camera_radar and T_camera_lidar."
-        ) from error
-    return ZjuCalibration(camera, radar, lidar)
+            f"{path} is no calibration of this layout; expected width, height, K, T_camera_radar "
+            "and T_camera_lidar, or camera (with width and height), camera_from_radar and "
+            "camera_from_lidar."
+        )
+    camera = calibration.camera(*calibration.size)
+    return ZjuCalibration(
+        replace(camera, frame_id=schema.camera_frame(_CAMERA)),
+        calibration.camera_from_radar,
+        calibration.camera_from_lidar,
+    )
 
 
 def read_depth_png(path: Path, camera: PinholeCamera) -> NDArray[np.float32]:
@@ -128,25 +132,6 @@ def read_depth_png(path: Path, camera: PinholeCamera) -> NDArray[np.float32]:
     depth = values.astype(np.float32) / np.float32(DEPTH_SCALE)
     depth[values == 0] = np.nan
     return depth
-
-
-def read_radar_pixels(path: Path) -> NDArray[np.float64]:
-    """Read a radar file: (N, 3) float64 of u, v (pixels) and depth (metres).
-
-    Raises:
-        RecordingError: The file is missing, damaged, or holds something else.
-    """
-    try:
-        values = np.load(path, allow_pickle=False)
-    except Exception as error:  # NumPy lets many kinds through on a damaged header
-        raise RecordingError(f"cannot read {path}: {error}.") from error
-    if not isinstance(values, np.ndarray) or values.ndim != 2 or values.shape[1] != 3:
-        raise RecordingError(
-            f"{path} holds {getattr(values, 'shape', type(values))}; expected (N, 3): u, v, depth."
-        )
-    if values.dtype.kind not in "fiu":
-        raise RecordingError(f"{path} holds {values.dtype}; expected float64.")
-    return values.astype(np.float64)
 
 
 @dataclass
@@ -259,7 +244,7 @@ def plan_zju(root: str | Path, **options: Any) -> list[ZjuPlan]:
             f"{root} has no folder {', '.join(absent)}; expected the root of ZJU-4DRadarCam."
         )
     own = root / "calibration.json"
-    calibration = read_calibration(own) if own.is_file() else published_calibration()
+    calibration = read_rig(own) if own.is_file() else published_calibration()
     there = sorted(path.stem for path in (root / "image").glob("*.png"))
     plans = []
     for name, frames in read_splits(root, ("train", "val", "test"), there, wish.split).items():
@@ -294,7 +279,7 @@ def convert_zju(
 
     Args:
         root: Folder with ``image``, ``radar``, ``gt`` and the lists, or with ``data`` that has
-            them. Images of another rig need a ``calibration.json`` there (``read_calibration``).
+            them. Images of another rig need a ``calibration.json`` there (``read_rig``).
         out: Folder for the bags.
         storage: ``mcap`` or ``sqlite3``.
         jobs: Processes at most; 0 takes one a core.

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,6 @@ from xd_rcdepth_ros.errors import RecordingError
 from xd_rcdepth_ros.evaluation.row_baseline import RowBaseline, fit_row_baseline
 from xd_rcdepth_ros.geometry import SensorFrame
 from xd_rcdepth_ros.inference import DepthEstimator, colorize_depth
-from xd_rcdepth_ros.recordings.reader import Recording
 
 STILLS = 3
 _PREVIEW_WIDTH, _PREVIEW_QUALITY = 640, 78
@@ -52,14 +51,15 @@ class Replay:
 
 
 @dataclass
-class Story:
-    """What was seen while going through the frames."""
+class Findings:
+    """What was found while going through the frames."""
 
     frames: list[FrameFigures] = field(default_factory=list)
     preview: list[PreviewFrame] = field(default_factory=list)
     stills: list[Still] = field(default_factory=list)
     latencies_ms: list[float | None] = field(default_factory=list)
     stages_ms: dict[str, list[float]] = field(default_factory=dict)
+    frames_with_radar: int = 0
 
     def stage_medians_ms(self) -> dict[str, float]:
         """Return the usual time of each stage inside the node, milliseconds."""
@@ -68,7 +68,7 @@ class Story:
 
 def recorded_frames(leg: Leg, every: int = 1) -> Iterator[SensorFrame]:
     """Yield the frames of a leg that were replayed, or every n-th of them."""
-    with Recording(leg.bag) as recording:
+    with leg.open() as recording:
         for number in range(0, len(leg.stamps_ns), every):
             yield recording.frame(number)
 
@@ -90,11 +90,11 @@ def baseline_for(estimator: DepthEstimator, legs: Sequence[Leg]) -> RowBaseline:
     return fit_row_baseline(medians, estimator.grid(camera), camera, truths, CAP_M)
 
 
-def tell_story(
+def score_replays(
     replays: Sequence[Replay],
     baseline: RowBaseline,
     progress: Callable[[float, float], None] = lambda done, total: None,
-) -> Story:
+) -> Findings:
     """Score the frames and draw the pictures.
 
     Args:
@@ -102,7 +102,7 @@ def tell_story(
         baseline: What to compare with.
         progress: Called with frames done and frames in all.
     """
-    story = Story()
+    findings = Findings()
     total = sum(len(replay.leg.stamps_ns) for replay in replays)
     done = 0
     for replay in replays:
@@ -114,11 +114,11 @@ def tell_story(
             answer = answers.get(frame.stamp_ns)
             if answer is not None:
                 latency = latencies.get(frame.stamp_ns)
-                _tell_frame(story, frame, answer, baseline, latency, start_ns, chosen)
+                _score_frame(findings, frame, answer, baseline, latency, start_ns, chosen)
             done += 1
             progress(done, total)
-    story.stills = story.stills[:STILLS]
-    return story
+    findings.stills = findings.stills[:STILLS]
+    return findings
 
 
 def _still_stamps(answers: Mapping[int, Answer], count: int) -> set[int]:
@@ -129,8 +129,8 @@ def _still_stamps(answers: Mapping[int, Answer], count: int) -> set[int]:
     return {stamps[place] for place in places} if stamps else set()
 
 
-def _tell_frame(
-    story: Story,
+def _score_frame(
+    findings: Findings,
     frame: SensorFrame,
     answer: Answer,
     baseline: RowBaseline,
@@ -140,10 +140,14 @@ def _tell_frame(
 ) -> None:
     truth_m = protocol_for(frame).ground_truth(frame)
     figures, depth_m = score_frame(frame, answer, truth_m, baseline)
-    story.frames.append(figures)
-    story.latencies_ms.append(latency_ms)
+    findings.frames_with_radar += bool(answer.radars)
+    if answer.radars is not None:  # only what the node used is drawn
+        used = tuple(sweep for sweep in frame.radar if sweep.name in answer.radars)
+        frame = replace(frame, radar=used)
+    findings.frames.append(figures)
+    findings.latencies_ms.append(latency_ms)
     for stage, time_ms in answer.stage_ms.items():
-        story.stages_ms.setdefault(stage, []).append(time_ms)
+        findings.stages_ms.setdefault(stage, []).append(time_ms)
     camera, depth = pictures.camera_picture(frame), colorize_depth(depth_m, CAP_M)
     seconds = (frame.stamp_ns - start_ns) / 1e9
     caption = f"{seconds:.2f} s"
@@ -151,10 +155,10 @@ def _tell_frame(
         caption += f", {latency_ms:.0f} ms"
     if figures.mae_m is not None:
         caption += f", MAE {figures.mae_m:.2f} m"
-    story.preview.append(PreviewFrame(_small(camera), _small(depth), caption))
+    findings.preview.append(PreviewFrame(_small(camera), _small(depth), caption))
     if frame.stamp_ns in chosen:
         panels = _panels(frame, answer, camera, depth, depth_m, truth_m)
-        story.stills.append(Still(f"frame_{len(story.frames):04d}", panels))
+        findings.stills.append(Still(f"frame_{len(findings.frames):04d}", panels))
 
 
 def _small(image: pictures.RGBImage) -> bytes:
@@ -171,8 +175,13 @@ def _panels(
 ) -> list[Panel]:
     count = len(frame.radar_raster().pixels)
     source = "the exact depth" if frame.depth_m is not None else "the lidar"
+    seen = (
+        Panel("Camera and radar", f"{count} radar returns fall into this image.", camera)
+        if frame.radar
+        else Panel("Camera", "The depth node used no radar for this image.", camera)
+    )
     panels = [
-        Panel("Camera and radar", f"{count} radar returns fall into this image.", camera),
+        seen,
         Panel("Depth", "What the depth node published for it, in metres.", depth),
     ]
     if answer.saliency is not None:
@@ -184,11 +193,13 @@ def _panels(
     return panels
 
 
-def compose(story: Story, summary: Mapping[str, Any], period_s: float, title: str) -> ReportContent:
-    """Put the story and the figures into words.
+def compose(
+    findings: Findings, summary: Mapping[str, Any], period_s: float, title: str
+) -> ReportContent:
+    """Put the findings and the figures into words.
 
     Args:
-        story: Frames, scores and pictures.
+        findings: Frames, scores and pictures.
         summary: Figures of ``figures.summarize``, with the details of ``cli/demo.py``.
         period_s: Time between two images of the drive, seconds.
         title: Headline.
@@ -196,7 +207,7 @@ def compose(story: Story, summary: Mapping[str, Any], period_s: float, title: st
     Raises:
         RecordingError: Not one image was answered.
     """
-    if not story.preview:
+    if not findings.preview:
         raise RecordingError("the depth node answered none of the drive's images; see launch.log.")
     drive = summary["drive"]["text"]
     rate, fps = summary["play_rate"], summary["fps"]
@@ -204,7 +215,8 @@ def compose(story: Story, summary: Mapping[str, Any], period_s: float, title: st
     lead = (
         f"{drive[0].upper()}{drive[1:]} was replayed {speed}: player, depth node and recorder are "
         f"processes of their own that talk over Fast DDS. {summary['frames_out']} of "
-        f"{summary['frames_in']} images were answered with a dense depth map, in metres."
+        f"{summary['frames_in']} images were answered with a dense depth map, in metres. "
+        + radar_sentence(summary["radars"], summary["frames_with_radar"], summary["frames_out"])
     )
     truth = summary["truth"]
     latency = summary["latency_ms"]
@@ -268,29 +280,38 @@ def compose(story: Story, summary: Mapping[str, Any], period_s: float, title: st
         (
             "Latency of each depth image",
             "ms",
-            [Series("publish to receive", story.latencies_ms, _BLUE)],
+            [Series("publish to receive", findings.latencies_ms, _BLUE)],
         ),
         (
             f"Mean absolute error up to {CAP_M:g} m",
             "m",
             [
-                Series("model", [f.mae_m for f in story.frames], _BLUE),
-                Series("row median baseline", [f.mae_baseline_m for f in story.frames], _GREY),
+                Series("model", [f.mae_m for f in findings.frames], _BLUE),
+                Series("row median baseline", [f.mae_baseline_m for f in findings.frames], _GREY),
             ],
         ),
     ]
     return ReportContent(
         title=title,
         lead=lead,
-        preview=story.preview,
+        preview=findings.preview,
         period_ms=1000 * period_s,
-        stills=story.stills,
+        stills=findings.stills,
         stills_text="What went in, what came out, where the network looked, and how far off it "
         f"is from {truth}.",
         figures=figures,
         charts=charts,
         details=details,
     )
+
+
+def radar_sentence(radars: Sequence[str], used: int, answered: int) -> str:
+    """Return in words how many of the answered images the radar was used for."""
+    if not radars:
+        return "The drive has no radar: this is depth from the image alone."
+    if not used:
+        return "The radar was not used for any of them: this is depth from the image alone."
+    return f"The radar was used for {'all' if used >= answered else used} of them."
 
 
 def metres(value: float | None) -> str:

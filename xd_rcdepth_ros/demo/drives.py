@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,9 +13,11 @@ from pathlib import Path
 import numpy as np
 
 from xd_rcdepth_ros.errors import RecordingError
-from xd_rcdepth_ros.recordings import schema
-from xd_rcdepth_ros.recordings.bags import open_bag
+from xd_rcdepth_ros.recordings.bags import find_recordings, open_bag, refuse_ros1
+from xd_rcdepth_ros.recordings.index import NO_STAMP
+from xd_rcdepth_ros.recordings.pointcloud import RadarFieldMap
 from xd_rcdepth_ros.recordings.reader import Recording
+from xd_rcdepth_ros.recordings.schema import TopicNames
 
 # A suburban street with parked and moving cars; the same drive each time.
 PLACE, SEED = "suburb", 5
@@ -34,7 +36,8 @@ class Leg:
         stamps_ns: Stamps of the images that are replayed, nanoseconds, ascending.
         play_s: How much of the bag is played, seconds from its first message; -1 for all.
         period_s: Usual time between two images, seconds.
-        radars: Names of the radars.
+        topics: Where the bag holds what.
+        radar_fields: Radar -> which fields of its clouds are read as what.
         has_depth: True if the bag holds exact or dense reference depth.
     """
 
@@ -42,28 +45,54 @@ class Leg:
     stamps_ns: tuple[int, ...]
     play_s: float
     period_s: float
-    radars: tuple[str, ...]
+    topics: TopicNames
+    radar_fields: Mapping[str, RadarFieldMap]
     has_depth: bool
 
+    @property
+    def radars(self) -> tuple[str, ...]:
+        """Names of the radars."""
+        return tuple(self.radar_fields)
 
-def read_leg(bag: Path, most_frames: int = 0) -> Leg:
+    def open(self) -> Recording:
+        """Open the bag by the same topics and fields."""
+        fields = next(iter(self.radar_fields.values()), None)
+        same = all(other == fields for other in self.radar_fields.values())
+        return Recording(self.bag, topics=self.topics, radar_fields=fields if same else None)
+
+
+def read_leg(
+    bag: Path,
+    most_frames: int = 0,
+    topics: TopicNames | None = None,
+    radar_fields: RadarFieldMap | None = None,
+) -> Leg:
     """Look into a bag.
 
     Args:
         bag: A drive bag.
         most_frames: Images to replay at most; 0 for all.
+        topics: Topics of a bag with other names.
+        radar_fields: Fields of its radar clouds; None chooses by known names.
 
     Raises:
-        RecordingError: The bag cannot be read, lacks a topic, or has fewer than two images.
+        RecordingError: The bag cannot be read, lacks a topic or the images' stamps, or has fewer
+            than two images.
     """
-    with Recording(bag) as recording:
+    with Recording(bag, topics=topics, radar_fields=radar_fields) as recording:
+        names = recording.topic_names
+        if recording.skipped[f"{names.image}: {NO_STAMP}"]:
+            raise RecordingError(
+                f"the images of {bag} have the stamp 0, so a live node cannot bring them together "
+                "with radar and transforms. `xd-rcdepth evaluate` takes the log's times instead."
+            )
         stamps = recording.stamps_ns()
         if len(stamps) < 2:
             raise RecordingError(f"{bag} has {len(stamps)} images; a replay needs at least 2.")
         chosen = stamps[: most_frames or None]
         play_s = -1.0
         if len(chosen) < len(stamps):
-            images = recording.index.entries[schema.image_topic("front")]
+            images = recording.index.entries[names.image]
             last_ns, next_ns = (images[len(chosen) - 1 + i].log_ns for i in (0, 1))
             with closing(open_bag(bag)) as reader:
                 stop_ns = min((last_ns + next_ns) // 2, last_ns + round(_MARGIN_S * 1e9))
@@ -73,7 +102,8 @@ def read_leg(bag: Path, most_frames: int = 0) -> Leg:
             tuple(chosen),
             play_s,
             float(np.median(np.diff(stamps))) / 1e9,
-            recording.radar_names,
+            names,
+            {radar: recording.radar_field_map(radar) for radar in recording.radar_names},
             recording.frame(0).depth_m is not None,
         )
 
@@ -102,11 +132,6 @@ def simulated_drive(folder: Path, frames: int, progress: Progress | None = None)
     return bag
 
 
-def is_bag(path: Path) -> bool:
-    """Return True if the path looks like a rosbag2: its folder, or its storage file."""
-    return (path / "metadata.yaml").is_file() or path.suffix in (".mcap", ".db3")
-
-
 def legs_of_nuscenes(
     root: Path, folder: Path, frames: int, progress: Progress | None = None
 ) -> list[Leg]:
@@ -126,8 +151,8 @@ def legs_of_nuscenes(
         left = frames - sum(len(leg.stamps_ns) for leg in legs)
         if frames and left < 2:
             break
-        tell = (lambda done, total, _: progress(done, total)) if progress else None
-        (bag,) = convert_nuscenes(root, folder, scenes=[scene], progress=tell)
+        report = (lambda done, total, _: progress(done, total)) if progress else None
+        (bag,) = convert_nuscenes(root, folder, scenes=[scene], progress=report)
         legs.append(read_leg(bag, left if frames else 0))
     if not legs:
         raise RecordingError(f"{root} lists no scene.")
@@ -135,27 +160,43 @@ def legs_of_nuscenes(
 
 
 def find_legs(
-    data: Path | None, folder: Path, frames: int, progress: Progress | None = None
+    data: Path | None,
+    folder: Path,
+    frames: int,
+    progress: Progress | None = None,
+    topics: TopicNames | None = None,
+    radar_fields: RadarFieldMap | None = None,
 ) -> list[Leg]:
     """Return what to replay.
 
     Args:
-        data: A bag or a nuScenes root; None for a simulated drive.
+        data: A bag, a folder of bags, or a nuScenes root; None for a simulated drive.
         folder: Where bags that have to be made first are kept.
         frames: Images to replay at most, 0 for all.
         progress: Called with steps done and steps in all.
+        topics: Topics of bags with other names.
+        radar_fields: Fields of their radar clouds; None chooses by known names.
 
     Raises:
         RecordingError: The data is missing, damaged, or neither of the two.
     """
     if data is None:
         return [read_leg(simulated_drive(folder, frames or DEFAULT_FRAMES, progress))]
-    if is_bag(data):
-        return [read_leg(data, frames)]
     if not data.exists():
         raise RecordingError(f"{data} does not exist; expected a rosbag2 or a nuScenes root.")
-    if not any(data.glob("v1.0-*")):
+    if data.is_dir() and any(data.glob("v1.0-*")):
+        return legs_of_nuscenes(data, folder, frames, progress)
+    bags = find_recordings(data, missing_ok=True)
+    if not bags:
+        refuse_ros1(data)
         raise RecordingError(
-            f"{data} is neither a rosbag2 (no metadata.yaml) nor a nuScenes root (no v1.0-*)."
+            f"{data} is neither a rosbag2 (no metadata.yaml, no .mcap, no .db3) nor a nuScenes "
+            "root (no v1.0-*)."
         )
-    return legs_of_nuscenes(data, folder, frames, progress)
+    legs: list[Leg] = []
+    for bag in bags:
+        left = frames - sum(len(leg.stamps_ns) for leg in legs)
+        if frames and legs and left < 2:
+            break
+        legs.append(read_leg(bag, left if frames else 0, topics, radar_fields))
+    return legs

@@ -31,6 +31,7 @@ class Answer:
         camera: Camera of ``depth_m``.
         saliency: (H, W, 3) uint8 RGB picture, if there is one for this image.
         stage_ms: Time of each stage, milliseconds.
+        radars: Names of the radar sweeps that were used; None if the node did not say.
     """
 
     stamp_ns: int
@@ -38,6 +39,7 @@ class Answer:
     camera: PinholeCamera | None = None
     saliency: NDArray[np.uint8] | None = None
     stage_ms: dict[str, float] = field(default_factory=dict)
+    radars: tuple[str, ...] | None = None
 
 
 def read_answers(path: Path, node: str = NODE) -> dict[int, Answer]:
@@ -66,6 +68,7 @@ def read_answers(path: Path, node: str = NODE) -> dict[int, Answer]:
         elif topic == f"{node}/saliency/image":
             answer.saliency = _rgb_of(message)
         elif topic == f"{node}/status":
+            answer.radars = tuple(message.radar_names)
             answer.stage_ms = dict(
                 zip(message.stage_names, map(float, message.stage_ms), strict=False)
             )

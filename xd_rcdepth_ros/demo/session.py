@@ -16,14 +16,17 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from xd_rcdepth_ros.demo.drives import Leg
 from xd_rcdepth_ros.errors import RecordingError, XDRCDepthError
 from xd_rcdepth_ros.geometry import SensorFrame
 from xd_rcdepth_ros.inference import DepthEstimator
+from xd_rcdepth_ros.recordings.pointcloud import RadarFieldMap
 from xd_rcdepth_ros.ros_environment import this_machine_only
 
 # The depth node shares the machine with the player, the recorder and its own pictures.
@@ -150,16 +153,22 @@ def run_session(
     folder.mkdir(parents=True, exist_ok=True)
     for old in ("arrivals.json", "processes.json"):
         (folder / old).unlink(missing_ok=True)
-    arguments = {
+    arguments: dict[str, Any] = {
         "bag": leg.bag.resolve(),
         "out": folder.resolve(),
         "rate": rate,
         "duration": leg.play_s,
+        "image": leg.topics.image,
+        "camera_info": leg.topics.camera_info,
         "radars": ",".join(leg.radars),
+        "radar_topics": ",".join((leg.topics.radars or {})[radar] for radar in leg.radars),
         "saliency_rate": round(saliency_rate_hz(leg.period_s / rate), 3),
         "model_file": model.resolve(),
         "device": device,
     }
+    if leg.radars:
+        file = write_radar_fields(folder / "radar_fields.yaml", leg.radar_fields)
+        arguments["params_file"] = file.resolve()
     command = [ros2, "launch", "xd_rcdepth_ros", "demo.launch.py"]
     command += [f"{name}:={value}" for name, value in arguments.items()]
     limit_s = _START_S + 2 * len(leg.stamps_ns) * leg.period_s / rate
@@ -174,6 +183,26 @@ def run_session(
             f"{folder / 'launch.log'}:\n" + "\n".join(tail)
         )
     return [dict(process) for process in processes]
+
+
+def write_radar_fields(file: Path, fields: Mapping[str, RadarFieldMap]) -> Path:
+    """Write a params file that lets the depth node read the radar's fields as the reader does."""
+    radar = {name: {"fields": asdict(field_map)} for name, field_map in fields.items()}
+    content = {"/**": {"ros__parameters": {"radar": radar}}}
+    file.write_text(yaml.safe_dump(content), encoding="utf8")
+    return file
+
+
+def find_radar_complaint(log: Path) -> str:
+    """Return the first warning or error about the radar in a launch's log; empty if there is none.
+
+    Args:
+        log: What the processes said.
+    """
+    for line in log.read_text(encoding="utf8", errors="replace").splitlines():
+        if ("[WARN]" in line or "[ERROR]" in line) and "radar" in line.lower():
+            return line.rpartition("]: ")[2].strip()
+    return ""
 
 
 def saliency_rate_hz(period_s: float) -> float:

@@ -176,7 +176,8 @@ class DemoRecorder(Node):
         self._active = False
         self._ready = False
         self._since_s = time.monotonic()
-        self._listen(self._image_topic, CompressedImage, "", ReliabilityPolicy.BEST_EFFORT)
+        kind = CompressedImage if self._image_topic.endswith("/compressed") else Image
+        self._listen(self._image_topic, kind, "", ReliabilityPolicy.BEST_EFFORT)
         self.create_timer(0.1, self._check_progress)
 
     def close(self) -> None:

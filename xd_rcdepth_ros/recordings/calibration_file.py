@@ -14,6 +14,11 @@ Our own format, as JSON or YAML::
       - [0, 0, -1, 0.6]
       - [1, 0, 0, -0.4]
       - [0, 0, 0, 1]
+    camera_from_lidar: ...            # optional, likewise
+
+The same in another spelling, as the converter of ZJU-4DRadarCam has it::
+
+    {"width": 1280, "height": 720, "K": [...], "T_camera_radar": [...], "T_camera_lidar": [...]}
 
 The calibration files of Astyx HiRes2019 (``sensors`` with ``T_to_ref_COS``) are recognised too.
 """
@@ -44,6 +49,7 @@ class Calibration:
         distortion_model: ROS name of the model.
         size: (width, height) of the image that the camera matrix belongs to, if it is said.
         camera_from_radar: Transform from the radar's to the camera's frame.
+        camera_from_lidar: Transform from the lidar's to the camera's frame, if it is said.
     """
 
     k: np.ndarray
@@ -51,6 +57,7 @@ class Calibration:
     distortion_model: str
     size: tuple[int, int] | None
     camera_from_radar: RigidTransform
+    camera_from_lidar: RigidTransform | None = None
 
     def camera(self, width: int, height: int) -> PinholeCamera:
         """Return the camera of an image of that size.
@@ -92,18 +99,32 @@ def read_calibration(path: str | Path) -> Calibration:
     if not isinstance(content, dict):
         raise RecordingError(f"{path} holds no keys; expected camera and camera_from_radar.")
     try:
-        return _astyx(content) if "sensors" in content else _own(content)
+        if "sensors" in content:
+            return _astyx(content)
+        return _own(_respell(content) if "K" in content else content)
     except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise RecordingError(
             f"{path} is no calibration that this project knows ({type(error).__name__}: {error}). "
-            "Expected camera.k (3 x 3) and camera_from_radar (4 x 4), or an Astyx file."
+            "Expected camera.k (3 x 3) and camera_from_radar (4 x 4), or K and T_camera_radar, or "
+            "an Astyx file."
         ) from error
     except GeometryError as error:
         raise GeometryError(f"{path}: {error}") from error
 
 
+def _respell(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the content of the other spelling (K, T_camera_radar) in our own."""
+    camera = {"k": content["K"], **{k: content[k] for k in ("width", "height") if k in content}}
+    names = {"T_camera_radar": "camera_from_radar", "T_camera_lidar": "camera_from_lidar"}
+    transforms = {own: content[other] for other, own in names.items() if other in content}
+    if "camera_from_radar" not in transforms:
+        raise KeyError("T_camera_radar")
+    return {"camera": camera, **transforms}
+
+
 def _own(content: Mapping[str, Any]) -> Calibration:
     camera = content["camera"]
+    lidar = content.get("camera_from_lidar")
     size = (int(camera["width"]), int(camera["height"])) if "width" in camera else None
     return Calibration(
         np.array(camera["k"], np.float64),
@@ -111,6 +132,7 @@ def _own(content: Mapping[str, Any]) -> Calibration:
         str(camera.get("distortion_model", "plumb_bob")),
         size,
         RigidTransform.from_matrix(np.array(content["camera_from_radar"], np.float64)),
+        None if lidar is None else RigidTransform.from_matrix(np.array(lidar, np.float64)),
     )
 
 

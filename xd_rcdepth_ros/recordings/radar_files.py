@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Radar sweeps from files as users have them: nuScenes PCD, Astyx text, CSV."""
+"""Radar sweeps from files as users have them: nuScenes PCD, Astyx text, CSV, NumPy."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,9 @@ ASTYX_VELOCITY_SPAN_MPS = 10.39
 
 
 def read_radar_file(path: str | Path, field_map: RadarFieldMap | None = None) -> RadarPoints:
-    """Read one radar sweep; the suffix says how: ``.pcd``, ``.txt`` (Astyx) or ``.csv``.
+    """Read one radar sweep by its suffix: ``.pcd``, ``.txt`` (Astyx), ``.csv`` or ``.npy``.
+
+    ``.npy`` files of ZJU-4DRadarCam hold pixels instead: see :func:`read_radar_pixels`.
 
     Args:
         path: The file.
@@ -36,6 +39,7 @@ def read_radar_file(path: str | Path, field_map: RadarFieldMap | None = None) ->
         ".pcd": lambda: radar_points(read_radar_pcd(path), field_map),
         ".txt": lambda: read_astyx_radar(path),
         ".csv": lambda: read_csv_radar(path, field_map),
+        ".npy": lambda: read_npy_radar(path),
     }
     if path.suffix.lower() not in readers:
         raise RecordingError(
@@ -76,6 +80,43 @@ def read_csv_radar(path: str | Path, field_map: RadarFieldMap | None = None) -> 
     if field_map is None and {"range", "azimuth"} <= there and not {"x", "y"} <= there:
         table = _with_positions(table)
     return radar_points(table, field_map)
+
+
+def read_npy_radar(path: str | Path) -> RadarPoints:
+    """Read a NumPy file of (N, 3), (N, 4) or (N, 6): x y z rcs vx vy, metres, dB, m/s."""
+    values = _load_numbers(path, (3, 4, 6), "x y z, and rcs, and vx vy").astype(np.float32)
+    strength = values[:, 3] if values.shape[1] > 3 else None
+    velocity = values[:, 4:6] if values.shape[1] > 4 else None
+    return RadarPoints.from_arrays(values[:, :3], strength, velocity)
+
+
+def read_radar_pixels(path: str | Path) -> NDArray[np.float64]:
+    """Read a radar file of ZJU-4DRadarCam: (N, 3) float64 of u, v (pixels) and depth (metres).
+
+    Raises:
+        RecordingError: The file is missing, damaged, or holds something else.
+    """
+    return _load_numbers(path, (3,), "u, v, depth").astype(np.float64)
+
+
+def _load_numbers(path: str | Path, columns: tuple[int, ...], what: str) -> NDArray[Any]:
+    try:
+        values = np.load(path, allow_pickle=False)
+    except OSError as error:
+        raise RecordingError(f"cannot read {path}: {error.strerror or error}.") from error
+    except Exception as error:  # NumPy lets many kinds through on a damaged header
+        raise RecordingError(
+            f"cannot read {path}: it is no radar file of its kind: {error}."
+        ) from error
+    shape = getattr(values, "shape", type(values))
+    if not isinstance(values, np.ndarray) or values.ndim != 2 or shape[1] not in columns:
+        wanted = " or ".join(f"(N, {count})" for count in columns)
+        raise RecordingError(
+            f"{path} is no radar file of its kind: it holds {shape}; expected {wanted}: {what}."
+        )
+    if values.dtype.kind not in "fiu":
+        raise RecordingError(f"{path} holds {values.dtype}; expected float64.")
+    return values
 
 
 def read_table(path: str | Path, columns: tuple[str, ...]) -> NDArray[np.void]:

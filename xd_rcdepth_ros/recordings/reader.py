@@ -143,9 +143,16 @@ class Recording:
         return self._names.lidar in self.topics
 
     @property
-    def image_topic(self) -> str:
-        """Topic of the images."""
-        return self._names.image
+    def topic_names(self) -> TopicNames:
+        """Where the bag holds what."""
+        return self._names
+
+    def radar_field_map(self, name: str) -> RadarFieldMap:
+        """Return which fields of a radar's clouds are read as what, by its first cloud."""
+        entries = self._index.entries[self._radars[name]]
+        if self._radar_fields is not None or not entries:
+            return self._radar_fields or RadarFieldMap()
+        return RadarFieldMap.matching(decode_cloud(self._message(entries[0])).dtype.names or ())
 
     def keyframe_indices(self) -> list[int]:
         """Return the numbers of the frames that are keyframes; all, if the bag marks none."""
