@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command: verbs, exit statuses, describe."""
 
+import ast
 import importlib
 import json
+from pathlib import Path
 
 import pytest
 import typer
@@ -16,6 +18,29 @@ def test_every_verb_exists_and_has_help(capsys):
         assert isinstance(importlib.import_module(f"xd_rcdepth_ros.cli.{verb}").app, typer.Typer)
         assert cli.main([verb, "--help"]) == 0
         assert "Usage" in capsys.readouterr().out
+
+
+def commands_in(path):
+    """Yield the functions of a file that are commands of typer."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.FunctionDef):
+            decorators = [ast.unparse(decorator) for decorator in node.decorator_list]
+            if any(decorator.startswith("app.command") for decorator in decorators):
+                yield node
+
+
+def test_commands_keep_to_what_typer_0_4_knows():
+    """Ubuntu 22.04 has typer 0.4: no Annotated, no ``X | None``, no option without a default."""
+    found = 0
+    for path in sorted(Path(cli.__file__).parent.glob("*.py")):
+        assert "Annotated" not in path.read_text(), path
+        for command in commands_in(path):
+            found += 1
+            arguments = command.args.args
+            assert len(command.args.defaults) == len(arguments), (path, command.name)
+            for argument in arguments:
+                assert "|" not in ast.unparse(argument.annotation), (path, argument.arg)
+    assert found == len(cli.VERBS) - 1 + 4  # convert has a command for each data set
 
 
 def test_no_verb_and_unknown_verb_are_bad_usage(capsys):

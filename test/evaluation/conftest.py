@@ -116,9 +116,10 @@ def write_drive(make_frame: FrameMaker) -> Callable[..., Path]:
         split: str = "val",
         tags: Sequence[str] = (),
         radar_late_ns: int = 0,
+        storage: str = "mcap",
         **options: Any,
     ) -> Path:
-        with DriveWriter(path, info={"split": split, "tags": list(tags)}) as writer:
+        with DriveWriter(path, storage, info={"split": split, "tags": list(tags)}) as writer:
             writer.static_transform(camera_frame("front"), radar_frame("front"), CAMERA_FROM_SENSOR)
             writer.static_transform(camera_frame("front"), lidar_frame("top"), CAMERA_FROM_SENSOR)
             for number in range(frames):

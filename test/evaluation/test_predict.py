@@ -14,6 +14,7 @@ import yaml
 from xd_rcdepth_ros.cli.main import main
 from xd_rcdepth_ros.cli.predict import depth_to_png, load_frame
 from xd_rcdepth_ros.inference import DepthEstimator
+from xd_rcdepth_ros.recordings.wiring import parse_radar_fields
 
 ASTYX = Path(__file__).parents[2].parent / "shared" / "data" / "astyx"
 
@@ -65,6 +66,29 @@ def test_depth_is_the_estimators(files, model_file, tmp_path):
     assert result["returns"] == 12
     assert result["returns_in_image"] == len(frame.radar_raster().pixels) > 0
     assert not [f for f in out.iterdir() if f.name.startswith(".")]
+
+
+def test_radar_pixels_of_zju_come_back_as_they_are(files, tmp_path):
+    """A ZJU-4DRadarCam file: u, v (pixels) and depth (m), projected by the owners."""
+    _, options = files
+    table = np.array([[10.0, 20.0, 7.5], [100.0, 40.0, 31.0], [5.0, 5.0, 0.0]])
+    np.save(tmp_path / "pixels.npy", table)
+    read = load_frame(
+        options["--image"], tmp_path / "pixels.npy", options["--calibration"], radar_pixels=True
+    )
+    raster = read.radar_raster()
+    order = np.argsort(raster.depth_m)
+    np.testing.assert_allclose(raster.pixels[order], table[:2, :2], atol=1e-3)
+    np.testing.assert_allclose(raster.depth_m[order], table[:2, 2], rtol=1e-5)
+
+
+def test_radar_fields_of_a_csv_can_be_named(files, tmp_path):
+    _, options = files
+    (tmp_path / "r.csv").write_text("x,y,z,echo,v\n10,0,0,5,-3\n")
+    fields = parse_radar_fields("rcs=echo,radial_speed=v")
+    read = load_frame(options["--image"], tmp_path / "r.csv", options["--calibration"], fields)
+    np.testing.assert_allclose(read.radar[0].points.rcs_dbsm, [5])
+    np.testing.assert_allclose(read.radar[0].points.velocity_mps, [[-3, 0]], atol=1e-6)
 
 
 def test_npy_and_csv_say_the_same(files):

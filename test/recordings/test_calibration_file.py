@@ -13,6 +13,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from xd_rcdepth_ros.datasets.zju_4dradarcam import read_rig
 from xd_rcdepth_ros.errors import GeometryError, RecordingError, XDRCDepthError
 from xd_rcdepth_ros.recordings.calibration_file import read_calibration
 
@@ -48,10 +49,31 @@ def test_distortion_and_size(tmp_path):
 def test_the_example_in_the_description_is_valid(tmp_path):
     import xd_rcdepth_ros.recordings.calibration_file as module
 
-    example = module.__doc__.split("::\n")[1].split("\nThe calibration")[0]
+    example = module.__doc__.split("::\n")[1].split("\n``camera_from_lidar``")[0]
     path = tmp_path / "c.yaml"
     path.write_text(example)
     assert read_calibration(path).camera(1600, 900).k[0, 0] == 1266.4
+
+
+def test_the_other_spelling_says_the_same(tmp_path):
+    """As in the calibration.json of ZJU-4DRadarCam's layout, for predict and converter alike."""
+    lidar = [[0, -1, 0, 0.1], [0, 0, -1, 0.2], [1, 0, 0, 0.3], [0, 0, 0, 1]]
+    own = {**OWN, "camera_from_lidar": lidar, "camera": {"k": K, "width": 1280, "height": 720}}
+    other = {"K": K, "width": 1280, "height": 720, "T_camera_radar": MATRIX,
+             "T_camera_lidar": lidar}  # fmt: skip
+    first = read_calibration(write(tmp_path / "own.yaml", own))
+    second = read_calibration(write(tmp_path / "other.json", other))
+    assert first.size == second.size == (1280, 720)
+    assert first.camera(1280, 720) == second.camera(1280, 720)
+    for name in ("camera_from_radar", "camera_from_lidar"):
+        np.testing.assert_array_equal(getattr(first, name).matrix, getattr(second, name).matrix)
+    for name, content in (("zju.json", other), ("zju.yaml", own)):
+        rig = read_rig(write(tmp_path / name, content))
+        np.testing.assert_array_equal(rig.camera_from_lidar.matrix, lidar)
+    with pytest.raises(RecordingError, match="T_camera_lidar"):
+        read_rig(write(tmp_path / "no_lidar.json", OWN))
+    with pytest.raises(RecordingError, match="T_camera_radar"):
+        read_calibration(write(tmp_path / "no_radar.json", {"K": K}))
 
 
 def test_astyx_agrees_with_its_own_definition(tmp_path):

@@ -19,6 +19,7 @@ from xd_rcdepth_ros.errors import RecordingError, XDRCDepthError
 from xd_rcdepth_ros.evaluation.calibration import Calibration
 from xd_rcdepth_ros.evaluation.metrics import DepthErrors, ErrorMap
 from xd_rcdepth_ros.evaluation.model import ModelPredictor
+from xd_rcdepth_ros.evaluation.prefetch import read_ahead
 from xd_rcdepth_ros.evaluation.protocol import Protocol
 from xd_rcdepth_ros.evaluation.sky import SkyScore
 from xd_rcdepth_ros.geometry import SensorFrame
@@ -287,10 +288,15 @@ def evaluate(
     """
     protocol = protocol or Protocol()
     evaluation = Evaluation(protocol, {name: ScoreCard(protocol) for name in predictors})
-    for index, frame in usable_frames(source, evaluation.skipped, every):
+
+    def prepared() -> Iterator[tuple[int, SensorFrame, tuple[NDArray[np.float32], ...]]]:
+        for index, frame in usable_frames(source, evaluation.skipped, every):
+            truth = protocol.ground_truth(frame)
+            near = distance_to_radar(frame, np.isfinite(truth))
+            yield index, frame, (truth, near, truth_between(truth))
+
+    for index, frame, maps in read_ahead(prepared()):
         evaluation.frames_without_radar += not frame.radar
-        truth = protocol.ground_truth(frame)
-        distance, between = distance_to_radar(frame, np.isfinite(truth)), truth_between(truth)
         for name, predict in predictors.items():
             expected = None
             if isinstance(predict, ModelPredictor):
@@ -298,7 +304,7 @@ def evaluate(
             else:
                 depth = predict(frame)
             card = evaluation.cards[name]
-            card.add(index, frame, depth, truth, distance, between, expected)
+            card.add(index, frame, depth, *maps, expected)
         if on_frame is not None:
             on_frame()
     return evaluation

@@ -17,6 +17,7 @@ from xd_rcdepth_ros.evaluation.charts import COLOURS, new_grid
 from xd_rcdepth_ros.evaluation.evaluator import FrameSource, Predictor, usable_frames
 from xd_rcdepth_ros.evaluation.faults import FAULTS, Fault, Situation
 from xd_rcdepth_ros.evaluation.metrics import DepthErrors, ErrorMap, ErrorSums
+from xd_rcdepth_ros.evaluation.prefetch import read_ahead
 from xd_rcdepth_ros.evaluation.protocol import Protocol
 
 _SHOWN = ("mae_m", "rmse_m", "abs_rel", "delta1")
@@ -70,7 +71,7 @@ def run_faults(
     clean = {case: fresh() for case in cases}
     skipped: dict[int, str] = {}
     without_radar = 0
-    for index, frame in usable_frames(source, skipped, every):
+    for index, frame in read_ahead(usable_frames(source, skipped, every)):
         without_radar += not frame.radar
         truth = torch.from_numpy(protocol.ground_truth(frame))
         depth = predict(frame)

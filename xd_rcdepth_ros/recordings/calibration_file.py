@@ -14,9 +14,9 @@ Our own format, as JSON or YAML::
       - [0, 0, -1, 0.6]
       - [1, 0, 0, -0.4]
       - [0, 0, 0, 1]
-    camera_from_lidar: ...            # optional, likewise
 
-The same in another spelling, as the converter of ZJU-4DRadarCam has it::
+``camera_from_lidar`` may be there likewise. The same in another spelling, as the converter of
+ZJU-4DRadarCam has it::
 
     {"width": 1280, "height": 720, "K": [...], "T_camera_radar": [...], "T_camera_lidar": [...]}
 

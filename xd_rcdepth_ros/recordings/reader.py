@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -46,7 +47,8 @@ _log = logging.getLogger(__name__)
 class Recording:
     """A drive bag as frames, by number or in order.
 
-    Context manager. May be pickled and used after a fork: each process opens the files anew.
+    Context manager. May be pickled, used after a fork, and handed on to another thread: each opens
+    the files anew. Two threads must not use it at the same time.
 
     Args:
         path: Folder of the bag, or its storage file.
@@ -78,7 +80,7 @@ class Recording:
         self._radar_fields = radar_fields
         self.skipped: Counter[str] = Counter()
         self._reader: AnyReader | None = None
-        self._pid = 0
+        self._owner = (0, 0)
         reader = self._opened()
         try:
             self.topics: dict[str, str] = {c.topic: c.msgtype for c in reader.connections}
@@ -114,11 +116,11 @@ class Recording:
         return len(self._index.entries[self._names.image])
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_reader": None, "_pid": 0}
+        return {**self.__dict__, "_reader": None, "_owner": (0, 0)}
 
     def close(self) -> None:
         """Close the files; the next access opens them again."""
-        if self._reader is not None and self._pid == os.getpid():
+        if self._reader is not None and self._owner == _here():
             self._reader.close()
         self._reader = None
 
@@ -327,8 +329,8 @@ class Recording:
         raise RecordingError(f"{self.path} has changed: {entry.topic} {entry.stamp_ns} is gone.")
 
     def _opened(self) -> AnyReader:
-        if self._reader is None or self._pid != os.getpid():
-            self._reader, self._pid = open_bag(self.path), os.getpid()
+        if self._reader is None or self._owner != _here():
+            self._reader, self._owner = open_bag(self.path), _here()
         return self._reader
 
     def _check_not_empty(self) -> None:
@@ -337,3 +339,8 @@ class Recording:
             if not count:
                 why = self._index.problems.get(topic, "the topic is empty")
                 raise RecordingError(f"{self.path} has no usable message on {topic}: {why}.")
+
+
+def _here() -> tuple[int, int]:
+    """Return the process and thread that the open files belong to."""
+    return os.getpid(), threading.get_ident()
