@@ -119,7 +119,9 @@ def evaluate_model(
             "bags that could not be read": len(frames.unreadable),
             **notes,
         }
-        left_out = describe_left_out(frames, evaluation.skipped, evaluation.frames_without_radar)
+        left_out = describe_left_out(
+            frames, every, evaluation.skipped, evaluation.frames_without_radar
+        )
         result = {
             **evaluation.to_json(),
             "model": dict(estimator.describe()),

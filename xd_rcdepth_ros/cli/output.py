@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -32,10 +31,11 @@ def print_left_out(console: Console, left_out: Mapping[str, Any]) -> None:
     lines = [f"left out {bag}: {reason}" for bag, reason in left_out["unreadable_bags"].items()]
     for bag, reasons in left_out["messages"].items():
         lines += [f"{bag}: {count} x {reason}" for reason, count in reasons.items()]
-    frames, reasons = left_out["frames"], Counter(left_out["frame_reasons"])
+    frames, reasons = left_out["frames"], left_out["frame_reasons"]
     if frames:
         lines.append(f"{frames} of {left_out['frames_in']} frames were left out:")
-        lines += [f"  {count} x {reason}" for reason, count in reasons.most_common(_SHOWN_REASONS)]
+        shown = list(reasons.items())[:_SHOWN_REASONS]
+        lines += [f"  {count} x {reason}" for reason, count in shown]
         if len(reasons) > _SHOWN_REASONS:
             lines.append(f"  and {len(reasons) - _SHOWN_REASONS} other reasons; see the JSON file")
     blind = left_out["frames_without_radar"]

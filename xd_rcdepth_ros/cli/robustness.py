@@ -82,7 +82,9 @@ def robustness(
             speed,
             lambda: progress.advance(task),
         )
-        left_out = describe_left_out(frames, result["skipped"], result["frames_without_radar"])
+        left_out = describe_left_out(
+            frames, every, result["skipped"], result["frames_without_radar"]
+        )
     result["left_out"] = left_out
     result["model"] = dict(estimator.describe())
     result["data"] = {"path": str(data), "split": split, "every": every, "speed_mps": speed}

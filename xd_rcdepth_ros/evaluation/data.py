@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -98,20 +99,21 @@ class RecordedFrames:
 
 
 def describe_left_out(
-    frames: RecordedFrames, skipped: Mapping[Any, str], frames_without_radar: int
+    frames: RecordedFrames, every: int, skipped: Mapping[Any, str], frames_without_radar: int
 ) -> dict[str, Any]:
     """Return all that could not be used, with counts and reasons, for the screen and for JSON.
 
     Args:
         frames: The bags.
+        every: Only every n-th frame was asked for.
         skipped: Why a frame could not be used, by its number.
         frames_without_radar: Frames that were used without a radar sweep.
     """
     return {
         "unreadable_bags": frames.unreadable,
         "messages": frames.notes,
-        "frames_in": len(frames),
+        "frames_in": len(range(0, len(frames), every)),
         "frames": len(skipped),
-        "frame_reasons": list(skipped.values()),
+        "frame_reasons": dict(Counter(skipped.values()).most_common()),
         "frames_without_radar": frames_without_radar,
     }
