@@ -28,6 +28,9 @@ from xd_rcdepth_ros.supervision.interpolation import interpolate_gaps
 # From a frame to its depth: (H, W) float32, metres, at the image's own resolution.
 Predictor = Callable[[SensorFrame], NDArray[np.float32]]
 
+# Of one frame: truth, distance to the nearest radar return, truth between the points.
+_Maps = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
+
 RANGE_STEP_M = 10.0
 SUPPORT_EDGES_PX = (0.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, np.inf)
 WEATHER_TAGS = frozenset({"night", "rain", "fog"})
@@ -289,7 +292,7 @@ def evaluate(
     protocol = protocol or Protocol()
     evaluation = Evaluation(protocol, {name: ScoreCard(protocol) for name in predictors})
 
-    def prepared() -> Iterator[tuple[int, SensorFrame, tuple[NDArray[np.float32], ...]]]:
+    def prepared() -> Iterator[tuple[int, SensorFrame, _Maps]]:
         for index, frame in usable_frames(source, evaluation.skipped, every):
             truth = protocol.ground_truth(frame)
             near = distance_to_radar(frame, np.isfinite(truth))
