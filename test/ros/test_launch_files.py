@@ -135,7 +135,8 @@ def test_a_value_that_is_none_stops_the_launch_with_its_name(start):
 
 
 def test_a_misspelt_argument_is_warned_of(start):
-    _, messages = start("depth.launch.py", devise="cuda", bag="of another launch file")
+    kept_by_launch_ros = {"ros_namespace": "/left", "bag": "of another launch file"}
+    _, messages = start("depth.launch.py", devise="cuda", **kept_by_launch_ros)
     assert messages == ["[WARN] argument devise is not known; did you mean device?"]
 
 

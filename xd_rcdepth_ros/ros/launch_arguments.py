@@ -27,6 +27,8 @@ USE_SIM_TIME = ParameterSpec(
     "use_sim_time", False, "Take the time from /clock (ros2 bag play --clock)."
 )
 
+_LAUNCH_ROS = ("ros_", "global_")  # launch_ros keeps namespaces and remappings beside arguments
+
 
 class LaunchArguments:
     """The arguments of a launch file: its own, and one for each parameter of its node.
@@ -73,6 +75,7 @@ class LaunchArguments:
         near = {
             name: get_close_matches(name, sorted(known), n=1, cutoff=0.75)
             for name in sorted(set(context.launch_configurations) - known)
+            if not name.startswith(_LAUNCH_ROS)
         }
         return [
             LogInfo(msg=f"[WARN] argument {name} is not known; did you mean {matches[0]}?")
