@@ -9,12 +9,11 @@ import pytest
 from xd_rcdepth_ros.errors import XDRCDepthError
 from xd_rcdepth_ros.geometry import PinholeCamera, RadarPoints, RigidTransform
 from xd_rcdepth_ros.recordings import schema
+from xd_rcdepth_ros.recordings.images import decode_image, raw_image_rgb
 from xd_rcdepth_ros.recordings.index import decode_message, header_of
 from xd_rcdepth_ros.recordings.messages import (
     camera_of,
-    decode_image,
     depth_of,
-    raw_image_rgb,
     sky_of,
 )
 from xd_rcdepth_ros.recordings.pcd import encode_pcd, parse_pcd

@@ -10,7 +10,13 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from xd_rcdepth_ros.errors import MessageError
-from xd_rcdepth_ros.geometry import RadarPoints
+from xd_rcdepth_ros.geometry import (
+    PinholeCamera,
+    RadarPoints,
+    RadarSweep,
+    RigidTransform,
+    rasterize_radar,
+)
 from xd_rcdepth_ros.recordings.pointcloud import (
     CloudField,
     RadarFieldMap,
@@ -76,7 +82,7 @@ def test_empty_cloud_has_no_points_but_its_fields():
     ("change", "word"),
     [
         ({"data": b"123"}, "cut off"),
-        ({"row_step": 1}, "row_step"),
+        ({"row_step": 1, "data": bytes(40)}, "row_step"),
         ({"point_step": 3, "row_step": 100}, "point_step is 3"),
         ({"fields": [CloudField("x", 0, 9)]}, "datatype 9"),
         ({"fields": [CloudField("x", 0, 7), CloudField("x", 4, 7)]}, "twice"),
@@ -88,6 +94,55 @@ def test_contradictions_are_refused(change, word):
     vars(message).update(change)
     with pytest.raises(MessageError, match=word):
         decode_cloud(message)
+
+
+@pytest.mark.parametrize("height", [1, 2])
+def test_row_step_zero_has_no_meaning_where_rows_have_no_padding(height):
+    message = cloud(known(), height=height)
+    message.row_step = 0
+    np.testing.assert_array_equal(decode_cloud(message)["y"], known()["y"])
+
+
+def test_padding_fields_are_left_out():
+    message = cloud(known())
+    message.fields += [CloudField(name, 0, kind) for name in ("", "_", "__") for kind in (2, 9)]
+    assert decode_cloud(message).dtype.names == known().dtype.names
+
+
+def test_an_empty_cloud_needs_no_fields():
+    message = cloud(known(0))
+    message.fields, message.point_step, message.row_step = [], 0, 0
+    assert len(radar_points(decode_cloud(message), RadarFieldMap())) == 0
+
+
+def test_nan_velocity_and_strength_are_not_measured():
+    """nan_velocity: the returns keep their depth; what is not measured is drawn as 0."""
+    points = radar_cloud(RadarPoints.from_arrays([[20.0, 0, 0], [30.0, 1, 0], [np.nan, 0, 0]]))
+    points["vx"][0], points["rcs"][1], points["vy"] = np.nan, np.inf, 3.0
+    radar = radar_points(decode_cloud(cloud(points)))
+    assert radar.usable().tolist() == [True, True, False]
+    assert radar.incomplete().tolist() == [True, True, False]
+    forward = RigidTransform(np.array([[0.0, -1, 0], [0, 0, -1], [1, 0, 0]]), [0.1, 0, 0])
+    camera = PinholeCamera.from_focal(40, 20, 300, 300, 19.5, 9.5)
+    raster = rasterize_radar([RadarSweep(radar, forward)], camera)
+    drawn = raster.channels[:, raster.pixels[:, 1], raster.pixels[:, 0]].T
+    np.testing.assert_allclose(drawn, [[20, 0, 0, 0], [30, 0, 0, 3]], atol=1e-6)
+
+
+def test_an_organised_cloud_with_nan_keeps_the_rest():
+    points = known(6)
+    points["x"][[1, 4]] = np.nan
+    radar = radar_points(decode_cloud(cloud(points, height=2, padding=3)))
+    assert radar.usable().tolist() == [True, False, True, True, False, True]
+
+
+@pytest.mark.parametrize(("name", "sign"), [("doppler", 1), ("-doppler", -1)])
+def test_doppler_sign_is_in_the_field_map(name, sign):
+    """radar_msgs#11: some drivers count approaching as positive."""
+    dtype = np.dtype([(field, "<f4") for field in ("x", "y", "z", "doppler")])
+    points = np.array([(3, 4, 0, 10)], dtype)
+    radar = radar_points(points, RadarFieldMap(rcs="", vx="", vy="", radial_speed=name))
+    np.testing.assert_allclose(radar.velocity_mps, [[sign * 6, sign * 8]], atol=1e-6)
 
 
 def test_missing_field_lists_what_is_there():

@@ -15,9 +15,7 @@ from xd_rcdepth_ros.geometry import PinholeCamera, RadarPoints, RigidTransform
 from xd_rcdepth_ros.recordings import schema
 from xd_rcdepth_ros.recordings.messages import (
     camera_of,
-    decode_image,
     depth_of,
-    raw_image_rgb,
     rectify,
     reference_maps,
     sky_of,
@@ -316,66 +314,6 @@ def test_other_peoples_bags(tmp_path):
     np.testing.assert_array_equal(points.position_m, [[2, 0, 0]])
     np.testing.assert_array_equal(points.rcs_dbsm, [30])
     np.testing.assert_allclose(points.velocity_mps, [[-2, 0]], atol=1e-6)
-
-
-@pytest.mark.parametrize(
-    ("encoding", "convert"),
-    [
-        ("rgb8", lambda rgb: rgb),
-        ("bgr8", lambda rgb: rgb[:, :, ::-1]),
-        ("rgba8", lambda rgb: np.dstack([rgb, rgb[:, :, :1]])),
-        ("bgra8", lambda rgb: np.dstack([rgb[:, :, ::-1], rgb[:, :, :1]])),
-    ],
-)
-@pytest.mark.parametrize("padding", [0, 4])
-def test_raw_colour_encodings_are_exact(encoding, convert, padding):
-    rgb = np.random.default_rng(0).integers(0, 256, (6, 8, 3), np.uint8)
-    message = image_message(convert(rgb), encoding, padding=padding)
-    np.testing.assert_array_equal(raw_image_rgb(message), rgb)
-
-
-def test_mono_and_bayer():
-    grey = np.random.default_rng(0).integers(0, 256, (6, 8), np.uint8)
-    np.testing.assert_array_equal(raw_image_rgb(image_message(grey, "mono8")), grey[..., None] * [
-        1, 1, 1])  # fmt: skip
-    for encoding, first in (("rggb", 0), ("bggr", 2)):
-        mosaic = np.zeros((16, 16), np.uint8)
-        mosaic[0::2, 0::2] = 250  # the pattern's first colour only
-        rgb = raw_image_rgb(image_message(mosaic, f"bayer_{encoding}8"))[4:12, 4:12]
-        assert rgb[..., first].mean() > 200
-        assert rgb[..., 1].max() == rgb[..., 2 - first].max() == 0
-    for encoding, (row, column) in (("grbg", (0, 1)), ("gbrg", (1, 0))):
-        mosaic = np.zeros((16, 16), np.uint8)
-        mosaic[row::2, column::2] = 250  # the red pixels
-        rgb = raw_image_rgb(image_message(mosaic, f"bayer_{encoding}8"))[4:12, 4:12]
-        assert rgb[..., 0].mean() > 200
-        assert rgb[..., 1].max() == rgb[..., 2].max() == 0
-
-
-def test_yuv():
-    grey = np.full((4, 8, 2), 128, np.uint8)
-    grey[:, :, 1] = 180  # u y v y: luma at the odd bytes
-    rgb = raw_image_rgb(image_message(grey, "uyvy"))
-    assert np.ptp(rgb) == 0
-    swapped = raw_image_rgb(image_message(grey[:, :, ::-1], "yuv422_yuy2"))
-    np.testing.assert_array_equal(swapped, rgb)
-
-
-def test_image_refusals():
-    with pytest.raises(MessageError, match="'16SC7' is not known"):
-        raw_image_rgb(image_message(IMAGE, "16SC7"))
-    message = image_message(IMAGE, "rgb8")
-    message.data = message.data[:-1]
-    with pytest.raises(MessageError, match="step"):
-        raw_image_rgb(message)
-    for data in (b"", b"no image", PNG[: len(PNG) // 2][:20]):
-        with pytest.raises(MessageError, match="decoded"):
-            decode_image(data)
-    jpeg = cv2.imencode(".jpg", np.random.default_rng(0).integers(0, 256, (99, 99, 3), np.uint8))
-    whole = jpeg[1].tobytes()
-    assert decode_image(whole).shape == (99, 99, 3)
-    with pytest.raises(MessageError, match="cut off"):
-        decode_image(whole[:-200])
 
 
 def test_depth_encodings():

@@ -12,7 +12,13 @@ pytest.importorskip("rclpy", reason="ROS is not built here: rclpy cannot be impo
 pytest.importorskip("cv_bridge", reason="cv_bridge cannot be imported")
 pytest.importorskip("sensor_msgs_py", reason="sensor_msgs_py cannot be imported")
 
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2  # noqa: E402
+from sensor_msgs.msg import (  # noqa: E402
+    CameraInfo,
+    CompressedImage,
+    Image,
+    PointCloud2,
+    RegionOfInterest,
+)
 from sensor_msgs_py import point_cloud2  # noqa: E402
 from std_msgs.msg import Header  # noqa: E402
 
@@ -25,7 +31,8 @@ from xd_rcdepth_ros.geometry import (  # noqa: E402
     RigidTransform,
     rasterize_radar,
 )
-from xd_rcdepth_ros.recordings.messages import camera_of, stamp_ns_of  # noqa: E402
+from xd_rcdepth_ros.recordings.images import ENCODINGS, raw_image_rgb  # noqa: E402
+from xd_rcdepth_ros.recordings.messages import camera_of, rectify, stamp_ns_of  # noqa: E402
 from xd_rcdepth_ros.recordings.pointcloud import RadarFieldMap, fields_of, radar_cloud  # noqa: E402
 from xd_rcdepth_ros.ros import conversions  # noqa: E402
 from xd_rcdepth_ros.ros.parameters.radars import RadarInput  # noqa: E402
@@ -68,6 +75,19 @@ def test_padded_rows_are_left_out():
     message = image(padded, "mono8")
     message.encoding, message.width, message.step = "rgb8", 8, 32
     np.testing.assert_array_equal(conversions.image_to_rgb(message), RGB)
+
+
+@pytest.mark.parametrize("padding", [0, 5])
+@pytest.mark.parametrize("encoding", [*ENCODINGS, "nv12", "nv21"])
+def test_live_and_offline_read_images_alike(encoding, padding):
+    """encoding_8UC3, padded images on cv_bridge, nv21: one reader for topics and bags."""
+    rows = 9 if encoding.startswith("nv") else 6
+    dtype, channels, _ = ENCODINGS.get(encoding, ("u1", 1, None))
+    size = np.dtype(dtype).itemsize * channels * 8 + padding
+    pixels = np.random.default_rng(1).integers(0, 255, (rows, size), np.uint8)
+    message = image(pixels, "mono8")
+    message.encoding, message.width, message.height = encoding, 8, 6
+    np.testing.assert_array_equal(conversions.image_to_rgb(message), raw_image_rgb(message))
 
 
 def compressed(data: bytes) -> CompressedImage:
@@ -129,13 +149,59 @@ def test_camera_info_round_trip():
         ({"k": [0.0] * 9}, "calibrate"),
         ({"width": 0}, "0 x 480"),
         ({"k": [float("nan")] * 9}, "not finite"),
-        ({"binning_x": 2}, "binning 2"),
+        ({"roi": RegionOfInterest(x_offset=600, width=100, height=100)}, "region of interest"),
     ],
 )
 def test_camera_info_that_cannot_be_used_is_named(changes, said):
     with pytest.raises(MessageError) as caught:
         camera_of(info(**changes))
     assert said in str(caught.value) and "camera" in str(caught.value)
+
+
+def test_camera_info_roi_binning():
+    """The message says the whole sensor's sizes, K and P; the image is its region, binned."""
+    whole = camera_of(info())
+    binned = camera_of(info(binning_x=2, binning_y=2))
+    # (319.5 + 0.5) / 2 - 0.5 = 159.5: areas of pixels scale.
+    assert (binned.width, binned.height) == (320, 240)
+    np.testing.assert_allclose(binned.k[[0, 0, 1, 1], [0, 2, 1, 2]], [250, 159.5, 255, 119.5])
+    roi = RegionOfInterest(x_offset=100, y_offset=50, width=320, height=192)
+    part = camera_of(info(roi=roi))
+    assert (part.width, part.height) == (320, 192)
+    np.testing.assert_allclose(part.p[:, 2], whole.p[:, 2] - [100, 50, 0])
+    both = camera_of(info(roi=roi, binning_x=2, binning_y=4))
+    assert (both.width, both.height) == (160, 48)
+    np.testing.assert_allclose(both.k[0, 2], (219.5 + 0.5) / 2 - 0.5)
+
+
+@pytest.mark.parametrize("model", ["plumb_bob", "rational_polynomial"])
+@pytest.mark.parametrize("length", [4, 5, 8, 12, 14])
+def test_plumb_bob_8_and_every_other_length_of_d(model, length):
+    few = [-0.03, 0.035, -0.0001, -0.0001, -0.012][:length]
+    camera = camera_of(info(distortion_model=model, d=[*few, *[0.0] * (length - len(few))]))
+    assert not camera.is_rectified
+    image = np.random.default_rng(0).integers(0, 255, (480, 640, 3), np.uint8)
+    plain = camera_of(info(d=few))
+    np.testing.assert_array_equal(rectify(image, camera)[0], rectify(image, plain)[0])
+
+
+def test_an_unknown_lens_is_named_with_a_remedy():
+    camera = camera_of(info(distortion_model="double_sphere", d=[0.1, 0.2]))
+    with pytest.raises(MessageError, match=r"'double_sphere' with 2 .*rectify: false"):
+        rectify(np.zeros((480, 640, 3), np.uint8), camera)
+
+
+def test_an_ideal_equidistant_lens_still_bends_lines():
+    camera = camera_of(info(distortion_model="equidistant", d=[0.0] * 4))
+    assert not camera.is_rectified
+    columns = np.broadcast_to(np.arange(640, dtype=np.float32), (480, 640))
+    rectified, plain = rectify(columns, camera)
+    # At the angle a from the axis the lens draws at f a, a pinhole at f tan a.
+    for u in (100, 319, 500):
+        seen_at = 319.5 + 500.0 * np.arctan((u - 319.5) / 500.0)
+        assert rectified[240, u] == pytest.approx(seen_at, abs=0.05)
+    assert plain.is_rectified and plain.distortion_model == "plumb_bob"
+    assert camera_of(info(distortion_model="equidistant", d=[])).is_rectified  # an image_rect
 
 
 DEPTH = np.array([[-np.inf, 10.0, 70.0, np.inf, np.nan]], np.float32)

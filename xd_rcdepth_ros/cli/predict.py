@@ -24,7 +24,8 @@ from xd_rcdepth_ros.inference import (
     shipped_model,
 )
 from xd_rcdepth_ros.recordings.calibration_file import read_calibration
-from xd_rcdepth_ros.recordings.messages import decode_image, rectify
+from xd_rcdepth_ros.recordings.images import decode_image
+from xd_rcdepth_ros.recordings.messages import rectify
 from xd_rcdepth_ros.recordings.pointcloud import RadarFieldMap
 from xd_rcdepth_ros.recordings.radar_files import read_radar_file, read_radar_pixels
 from xd_rcdepth_ros.recordings.wiring import parse_radar_fields

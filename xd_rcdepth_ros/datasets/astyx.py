@@ -32,7 +32,7 @@ from xd_rcdepth_ros.datasets.conversion import (
 from xd_rcdepth_ros.errors import GeometryError, MessageError, RecordingError
 from xd_rcdepth_ros.geometry import PinholeCamera, RigidTransform
 from xd_rcdepth_ros.recordings import schema
-from xd_rcdepth_ros.recordings.messages import image_size
+from xd_rcdepth_ros.recordings.images import image_size
 from xd_rcdepth_ros.recordings.radar_files import read_astyx_radar, read_table
 from xd_rcdepth_ros.recordings.writer import DriveWriter
 

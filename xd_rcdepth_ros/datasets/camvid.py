@@ -29,7 +29,7 @@ from xd_rcdepth_ros.datasets.conversion import DrivePlan, Progress, convert_plan
 from xd_rcdepth_ros.errors import MessageError, RecordingError
 from xd_rcdepth_ros.geometry import NOT_SKY, SKY, UNKNOWN, PinholeCamera, RigidTransform
 from xd_rcdepth_ros.recordings import schema
-from xd_rcdepth_ros.recordings.messages import image_size
+from xd_rcdepth_ros.recordings.images import image_size
 from xd_rcdepth_ros.recordings.writer import DriveWriter
 
 FIRST_STAMP_NS = 1_230_768_000_000_000_000  # 2009-01-01, the year of the publication

@@ -87,12 +87,18 @@ class PinholeCamera:
 
     @property
     def is_rectified(self) -> bool:
-        """True if the image has no lens distortion."""
-        return not any(self.distortion)
+        """True if the image has no lens distortion.
+
+        An equidistant lens bends straight lines even where its coefficients are all 0; one without
+        coefficients is taken for an image that is rectified already.
+        """
+        return not any(self.distortion) and not (
+            self.distortion and self.distortion_model == "equidistant"
+        )
 
     def rectified(self) -> PinholeCamera:
         """Return the camera of the image after undistortion: K becomes P, no distortion left."""
-        return replace(self, k=self.p[:, :3].copy(), distortion=())
+        return replace(self, k=self.p[:, :3].copy(), distortion=(), distortion_model="plumb_bob")
 
     def project(self, points_m: NDArray[np.floating]) -> tuple[FloatArray, FloatArray]:
         """Project points of the camera's frame onto the rectified image.

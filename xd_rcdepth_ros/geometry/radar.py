@@ -21,7 +21,8 @@ class RadarPoints:
 
     Attributes:
         position_m: (N, 3) float32, metres.
-        rcs_dbsm: (N,) float32, radar cross section, or another measure of strength in dB.
+        rcs_dbsm: (N,) float32, radar cross section, or another measure of strength in dB; NaN
+            where not measured, as for the velocity.
         velocity_mps: (N, 2) float32, measured velocity (vx, vy) relative to the moving sensor,
             along its own x and y. A sensor that measures only range rate gives range rate times the
             direction (cos, sin).
@@ -100,12 +101,13 @@ class RadarPoints:
         return RadarPoints(*(getattr(self, f.name)[which] for f in fields(self)))
 
     def usable(self) -> NDArray[np.bool_]:
-        """Return a mask (N,) of points whose position, strength and velocity are all finite."""
-        return (
-            np.isfinite(self.position_m).all(axis=1)
-            & np.isfinite(self.rcs_dbsm)
-            & np.isfinite(self.velocity_mps).all(axis=1)
-        )
+        """Return a mask (N,) of points whose position is finite."""
+        return np.asarray(np.isfinite(self.position_m).all(axis=1))
+
+    def incomplete(self) -> NDArray[np.bool_]:
+        """Return a mask (N,) of usable points whose strength or velocity was not measured (NaN)."""
+        measured = np.isfinite(self.rcs_dbsm) & np.isfinite(self.velocity_mps).all(axis=1)
+        return self.usable() & ~measured
 
     def shifted_by_motion(self, duration_s: float) -> RadarPoints:
         """Move each return by its own compensated velocity, as if seen ``duration_s`` later.

@@ -96,7 +96,8 @@ def rasterize_radar(
         min_depth_m: Returns nearer than this are left out, metres.
 
     Returns:
-        The raster; points with NaN or infinite values are left out.
+        The raster; points without a finite position are left out, strength and velocity that were
+        not measured (NaN) are 0.
     """
     parts = []
     for number, sweep in enumerate(sweeps):
@@ -107,6 +108,7 @@ def rasterize_radar(
         index = usable[inside]
         velocity = sweep.velocity_along_camera_mps()[index]
         values = np.column_stack([depth, points.rcs_dbsm[index], velocity])
+        values[~np.isfinite(values)] = 0.0  # not measured, as for a radar without such a field
         source = np.column_stack([np.full(len(index), number), index])
         parts.append((pixels, values.astype(np.float32), source))
     pixels = np.concatenate([p[0] for p in parts]) if parts else np.zeros((0, 2), np.int64)

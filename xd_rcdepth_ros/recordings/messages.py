@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Cameras, images and transforms out of messages, whichever library decoded them.
+"""Cameras, depth, transforms and stamps out of messages, whichever library decoded them.
 
 Each function takes any object with the attributes of the message it names, so it serves messages of
 rosbags (no ROS needed) and of rclpy alike. What cannot be understood raises ``MessageError``.
@@ -22,43 +22,50 @@ from xd_rcdepth_ros.geometry import (
     RigidTransform,
     split_sky,
 )
+from xd_rcdepth_ros.recordings.images import image_rows
 
-# sensor_msgs/Image encoding -> (channels on disk, OpenCV conversion to RGB or None).
-_RAW_ENCODINGS: dict[str, tuple[int, int | None]] = {
-    "rgb8": (3, None),
-    "bgr8": (3, cv2.COLOR_BGR2RGB),
-    "8UC3": (3, cv2.COLOR_BGR2RGB),
-    "rgba8": (4, cv2.COLOR_RGBA2RGB),
-    "bgra8": (4, cv2.COLOR_BGRA2RGB),
-    "8UC4": (4, cv2.COLOR_BGRA2RGB),
-    "mono8": (1, cv2.COLOR_GRAY2RGB),
-    "8UC1": (1, cv2.COLOR_GRAY2RGB),
-    # OpenCV names a Bayer pattern by its second row's second and third pixel.
-    "bayer_rggb8": (1, cv2.COLOR_BayerBG2RGB),
-    "bayer_bggr8": (1, cv2.COLOR_BayerRG2RGB),
-    "bayer_gbrg8": (1, cv2.COLOR_BayerGR2RGB),
-    "bayer_grbg8": (1, cv2.COLOR_BayerGB2RGB),
-    "uyvy": (2, cv2.COLOR_YUV2RGB_UYVY),
-    "yuv422": (2, cv2.COLOR_YUV2RGB_UYVY),
-    "yuyv": (2, cv2.COLOR_YUV2RGB_YUY2),
-    "yuv422_yuy2": (2, cv2.COLOR_YUV2RGB_YUY2),
+# Names of lens models in camera_info -> numbers of coefficients; OpenCV takes any of its lengths.
+_OPENCV_LENGTHS = (4, 5, 8, 12, 14)
+_COEFFICIENTS = {
+    "plumb_bob": _OPENCV_LENGTHS,
+    "rational_polynomial": _OPENCV_LENGTHS,
+    "thin_prism": _OPENCV_LENGTHS,
+    "equidistant": (4,),
+    "fisheye": (4,),
 }
-_COEFFICIENTS = {"plumb_bob": (4, 5), "rational_polynomial": (8, 12, 14), "equidistant": (4,)}
-_END_OF_JPEG = b"\xff\xd9"
 
 
 def camera_of(info: Any) -> PinholeCamera:
-    """Return the camera that a sensor_msgs/CameraInfo describes.
+    """Return the camera of the images that a sensor_msgs/CameraInfo describes.
+
+    As the message is specified, its sizes, K and P are those of the whole sensor; the image is the
+    region of interest, binned.
 
     Raises:
         MessageError: The intrinsics are not those of a pinhole (all zero: not calibrated).
     """
-    frame_id = str(info.header.frame_id)
-    if info.binning_x > 1 or info.binning_y > 1:
+    camera, roi = sensor_camera_of(info), info.roi
+    try:
+        if roi.width and roi.height:
+            camera = camera.crop(roi.x_offset, roi.y_offset, roi.width, roi.height)
+        columns, rows = max(info.binning_x, 1), max(info.binning_y, 1)
+        return camera.resize(camera.width // columns, camera.height // rows)
+    except GeometryError as error:
         raise MessageError(
-            f"camera_info of frame '{frame_id}' has binning {info.binning_x} x {info.binning_y}; "
-            "expected intrinsics of the image as it is."
-        )
+            f"camera_info of frame '{camera.frame_id}' has a region of interest of {roi.width} x "
+            f"{roi.height} at ({roi.x_offset}, {roi.y_offset}) and binning {info.binning_x} x "
+            f"{info.binning_y} on a sensor of {info.width} x {info.height}: {error} Set width and "
+            "height to the whole sensor's."
+        ) from error
+
+
+def sensor_camera_of(info: Any) -> PinholeCamera:
+    """Return the camera of a sensor_msgs/CameraInfo without region of interest and binning.
+
+    Raises:
+        MessageError: As :func:`camera_of`.
+    """
+    frame_id = str(info.header.frame_id)
     distortion = tuple(float(value) for value in info.d)
     model = str(info.distortion_model) or "plumb_bob"
     if not np.isfinite(distortion).all():
@@ -71,96 +78,11 @@ def camera_of(info: Any) -> PinholeCamera:
             np.array(info.k, dtype=np.float64).reshape(3, 3),
             p if p.any() else None,  # type: ignore[arg-type]  # without rectification P stays zero
             distortion,
-            model,
+            "equidistant" if model == "fisheye" else model,
             frame_id.lstrip("/"),
         )
     except (GeometryError, ValueError) as error:
         raise MessageError(f"camera_info of frame '{frame_id}' cannot be used: {error}") from error
-
-
-def decode_image(data: bytes | NDArray[np.uint8], what: str = "image") -> NDArray[np.uint8]:
-    """Decode the bytes of a JPEG or PNG file.
-
-    Args:
-        data: The file's bytes.
-        what: Name of the image in error texts.
-
-    Returns:
-        (H, W, 3) uint8, RGB.
-
-    Raises:
-        MessageError: The bytes are cut off or are no image.
-    """
-    array = np.frombuffer(data, np.uint8) if isinstance(data, bytes) else np.asarray(data, np.uint8)
-    if array[:2].tobytes() == b"\xff\xd8" and _END_OF_JPEG not in array[-4096:].tobytes():
-        raise MessageError(f"{what} is a JPEG of {len(array)} bytes without its end: cut off.")
-    image = None
-    if len(array):
-        try:
-            image = cv2.imdecode(array, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
-        except cv2.error as error:
-            raise MessageError(f"{what} cannot be decoded: {error}.") from error
-    if image is None:
-        raise MessageError(
-            f"{what} of {len(array)} bytes is no image that can be decoded; expected JPEG or PNG."
-        )
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
-
-
-def image_size(data: bytes, what: str = "image") -> tuple[int, int]:
-    """Return width and height, pixels, of a JPEG or PNG file from its header alone.
-
-    Raises:
-        MessageError: The bytes are neither.
-    """
-    if data[:8] == b"\x89PNG\r\n\x1a\n" and len(data) >= 24:
-        return int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
-    position = 2 if data[:2] == b"\xff\xd8" else len(data)
-    while position + 9 <= len(data) and data[position] == 0xFF:
-        marker = data[position + 1]
-        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):  # a start of frame
-            height = int.from_bytes(data[position + 5 : position + 7], "big")
-            return int.from_bytes(data[position + 7 : position + 9], "big"), height
-        position += 2 + int.from_bytes(data[position + 2 : position + 4], "big")
-    raise MessageError(f"{what} of {len(data)} bytes is no JPEG or PNG file, or it is cut off.")
-
-
-def image_rows(image: Any, dtype: str, channels: int) -> NDArray[Any]:
-    """Return the pixels of a sensor_msgs/Image as (H, W) or (H, W, channels), padding removed."""
-    height, width, step = int(image.height), int(image.width), int(image.step)
-    row = width * channels * np.dtype(dtype).itemsize
-    data = np.frombuffer(memoryview(image.data).cast("B"), np.uint8)
-    if height < 1 or width < 1 or step < row or len(data) < height * step:
-        raise MessageError(
-            f"image of {width} x {height} in '{image.encoding}' has step {step} and {len(data)} "
-            f"bytes; expected a step of at least {row} and {height} x step bytes."
-        )
-    pixels = np.ascontiguousarray(data[: height * step].reshape(height, step)[:, :row])
-    pixels = pixels.view((">" if image.is_bigendian else "<") + dtype)
-    return pixels if channels == 1 else pixels.reshape(height, width, channels)
-
-
-def raw_image_rgb(image: Any) -> NDArray[np.uint8]:
-    """Return a sensor_msgs/Image as (H, W, 3) uint8 RGB.
-
-    Raises:
-        MessageError: The encoding is not known, or the sizes contradict each other.
-    """
-    encoding = str(image.encoding)
-    if encoding not in _RAW_ENCODINGS:
-        raise MessageError(
-            f"image encoding '{encoding}' is not known; expected one of "
-            f"{', '.join(_RAW_ENCODINGS)}."
-        )
-    channels, conversion = _RAW_ENCODINGS[encoding]
-    pixels = image_rows(image, "u1", channels)
-    try:
-        rgb = pixels if conversion is None else cv2.cvtColor(pixels, conversion)
-    except cv2.error as error:
-        raise MessageError(
-            f"image of {image.width} x {image.height} cannot be read as '{encoding}': {error}."
-        ) from error
-    return np.ascontiguousarray(rgb, np.uint8)
 
 
 def depth_of(image: Any) -> NDArray[np.float32]:
@@ -292,7 +214,8 @@ def _maps(
     if len(distortion) not in _COEFFICIENTS.get(model, ()):
         raise MessageError(
             f"distortion model '{model}' with {len(distortion)} coefficients is not known; "
-            f"expected {_COEFFICIENTS}. Rectify the images first."
+            f"expected {_COEFFICIENTS}. Rectify the images first, or set rectify: false if they "
+            "are rectified."
         )
     make: Any = (
         cv2.fisheye.initUndistortRectifyMap

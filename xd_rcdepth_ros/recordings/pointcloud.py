@@ -68,15 +68,18 @@ def decode_cloud(cloud: Any) -> NDArray[np.void]:
     """
     width, height, step = int(cloud.width), int(cloud.height), int(cloud.point_step)
     row_step = int(cloud.row_step)
+    fields = [f for f in cloud.fields if str(f.name).strip("_")]  # the others are padding
     count = width * height
     if count == 0:
-        step = max(step, max((f.offset + _size(f) for f in cloud.fields), default=1), 1)
-        return np.empty(0, _dtype(cloud.fields, step, False))
+        step = max(step, max((f.offset + _size(f) for f in fields), default=1), 1)
+        return np.empty(0, _dtype(fields, step, False))
     data = np.frombuffer(memoryview(cloud.data).cast("B"), np.uint8)
+    if row_step < width * step and len(data) >= height * width * step:
+        row_step = width * step  # some drivers leave it 0: without padding it has no meaning
     if step < 1 or row_step < width * step:
         raise MessageError(
-            f"cloud of {width} x {height} points has point_step {step} and row_step {row_step}; "
-            f"row_step must be at least width * point_step."
+            f"cloud of {width} x {height} points has point_step {step}, row_step {row_step} and "
+            f"{len(data)} bytes; row_step must be at least width * point_step."
         )
     needed = (height - 1) * row_step + width * step
     if len(data) < needed:
@@ -84,7 +87,9 @@ def decode_cloud(cloud: Any) -> NDArray[np.void]:
             f"cloud of {width} x {height} points of {step} bytes needs {needed} bytes of data, but "
             f"has {len(data)}: it was cut off."
         )
-    dtype = _dtype(cloud.fields, step, bool(cloud.is_bigendian))
+    if not fields:
+        raise MessageError("cloud has no fields; expected at least x, y and z.")
+    dtype = _dtype(fields, step, bool(cloud.is_bigendian))
     rows = np.lib.stride_tricks.as_strided(data, (height, width * step), (row_step, 1))
     points = np.ascontiguousarray(rows).reshape(-1).view(dtype)
     return points.astype(dtype.newbyteorder("="), copy=True)
@@ -115,14 +120,12 @@ def _dtype(cloud_fields: Sequence[Any], step: int, big_endian: bool) -> np.dtype
                 f"field '{name}' takes bytes {f.offset} to {f.offset + size} of a point, but "
                 f"point_step is {step}."
             )
-        if not name or name in names:
-            raise MessageError(f"cloud field name '{name}' is empty or comes twice.")
+        if name in names:
+            raise MessageError(f"cloud field '{name}' comes twice.")
         code = (">" if big_endian else "<") + _DATATYPES[f.datatype]
         names.append(name)
         formats.append(code if count == 1 else (code, (count,)))
         offsets.append(int(f.offset))
-    if not names:
-        raise MessageError("cloud has no fields; expected at least x, y and z.")
     return np.dtype({"names": names, "formats": formats, "offsets": offsets, "itemsize": step})
 
 
@@ -138,6 +141,9 @@ def cloud_xyz(points: NDArray[np.void]) -> NDArray[np.float32]:
 @dataclass(frozen=True)
 class RadarFieldMap:
     """Which cloud field holds which quantity; an empty name says the cloud has none.
+
+    A minus before a name turns the sign: ``-doppler`` where a driver counts approaching as
+    positive.
 
     Attributes:
         x: Forward, metres.
@@ -193,11 +199,14 @@ def radar_points(points: NDArray[np.void], field_map: RadarFieldMap | None = Non
 
     Returns:
         The returns; strength and velocity are 0, compensated velocity NaN, where the map is empty.
+        What a field says is not measured (NaN) stays NaN.
 
     Raises:
         MessageError: A mapped field is not in the cloud; the text lists those that are.
     """
     names = points.dtype.names or ()
+    if not names and not len(points):
+        return RadarPoints.empty()
     chosen = field_map or RadarFieldMap.matching(names)
     _require(points, [name for name in vars(chosen).values() if name])
     up = _column(points, chosen.z) if chosen.z else np.zeros(len(points), np.float32)
@@ -235,7 +244,7 @@ def radar_cloud(points: RadarPoints) -> NDArray[np.void]:
 
 def _require(points: NDArray[np.void], wanted: Sequence[str]) -> None:
     names = points.dtype.names or ()
-    missing = [name for name in wanted if name not in names]
+    missing = [name for name in wanted if name not in names and name.removeprefix("-") not in names]
     if missing:
         raise MessageError(
             f"cloud has no field {', '.join(missing)}; it has: {', '.join(names) or 'none'}. Map "
@@ -245,8 +254,11 @@ def _require(points: NDArray[np.void], wanted: Sequence[str]) -> None:
 
 def _column(points: NDArray[np.void], name: str) -> NDArray[np.float32]:
     _require(points, [name])
+    sign = 1
+    if name not in (points.dtype.names or ()):
+        name, sign = name.removeprefix("-"), -1
     column = points[name]
     if column.ndim != 1:
         raise MessageError(f"cloud field '{name}' holds {column.shape[1]} values a point, not 1.")
     with np.errstate(over="ignore", invalid="ignore"):
-        return column.astype(np.float32)
+        return column.astype(np.float32) * np.float32(sign)

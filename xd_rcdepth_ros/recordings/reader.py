@@ -24,14 +24,9 @@ from xd_rcdepth_ros.errors import (
 from xd_rcdepth_ros.geometry import LidarSweep, RadarSweep, SensorFrame, sweeps_up_to
 from xd_rcdepth_ros.recordings import schema
 from xd_rcdepth_ros.recordings.bags import open_bag, read_info, reading
+from xd_rcdepth_ros.recordings.images import compressed_image_rgb, raw_image_rgb
 from xd_rcdepth_ros.recordings.index import BagIndex, Entry, build_index, decode_message
-from xd_rcdepth_ros.recordings.messages import (
-    decode_image,
-    raw_image_rgb,
-    rectify,
-    reference_maps,
-    stamp_ns_of,
-)
+from xd_rcdepth_ros.recordings.messages import rectify, reference_maps, stamp_ns_of
 from xd_rcdepth_ros.recordings.pointcloud import (
     RadarFieldMap,
     cloud_xyz,
@@ -315,7 +310,7 @@ class Recording:
     def _image(self, entry: Entry) -> Any:
         message = self._message(entry)
         if self.topics[entry.topic] == schema.COMPRESSED_IMAGE:
-            return decode_image(message.data, f"image {entry.stamp_ns} on {entry.topic}")
+            return compressed_image_rgb(message, f"image {entry.stamp_ns} on {entry.topic}")
         return raw_image_rgb(message)
 
     def _message(self, entry: Entry) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 
 from xd_rcdepth_ros.errors import MessageError
 from xd_rcdepth_ros.geometry import PinholeCamera
-from xd_rcdepth_ros.recordings.messages import camera_of
+from xd_rcdepth_ros.recordings.messages import camera_of, sensor_camera_of
 from xd_rcdepth_ros.ros.conversions import frame_name
 
 _MAX_SIZES = 8
@@ -37,12 +37,14 @@ class CameraBook:
         last = self._last_message
         if last is not None and _same_camera(last, message):
             return
-        camera = camera_of(message)
-        key = (camera.frame_id, camera.width, camera.height)
+        # Some drivers state a region or binning and mean nothing by it: their images have the
+        # sensor's size, so that camera is known too.
         with self._condition:
+            for camera in (sensor_camera_of(message), camera_of(message)):
+                key = (camera.frame_id, camera.width, camera.height)
+                self._cameras.pop(key, None)  # the newest one is the last in order
+                self._cameras[key] = camera
             self._last_message = message
-            self._cameras.pop(key, None)  # the newest one is the last in order
-            self._cameras[key] = camera
             while len(self._cameras) > _MAX_SIZES:
                 del self._cameras[next(iter(self._cameras))]
             self._condition.notify_all()
@@ -90,10 +92,9 @@ class CameraBook:
 
 
 def _same_camera(a: Any, b: Any) -> bool:
+    plain = ("width", "height", "distortion_model", "binning_x", "binning_y", "roi")
     return (
-        (a.width, a.height, a.header.frame_id, a.distortion_model, a.binning_x, a.binning_y)
-        == (b.width, b.height, b.header.frame_id, b.distortion_model, b.binning_x, b.binning_y)
-        and list(a.k) == list(b.k)
-        and list(a.p) == list(b.p)
-        and list(a.d) == list(b.d)
+        a.header.frame_id == b.header.frame_id
+        and all(getattr(a, name) == getattr(b, name) for name in plain)
+        and all(list(getattr(a, name)) == list(getattr(b, name)) for name in ("k", "p", "d"))
     )

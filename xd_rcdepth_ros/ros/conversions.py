@@ -19,9 +19,8 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2, Poi
 from sensor_msgs_py import point_cloud2
 from std_msgs.msg import Header
 
-from xd_rcdepth_ros.errors import MessageError
 from xd_rcdepth_ros.geometry import DepthResult, PinholeCamera, RadarSweep, RigidTransform
-from xd_rcdepth_ros.recordings.messages import decode_image
+from xd_rcdepth_ros.recordings.images import compressed_image_rgb, image_rows, raw_image_rgb
 
 NS = 1_000_000_000
 UINT16_MAX_M = 65.535  # greatest depth that 16-bit millimetres can say
@@ -35,29 +34,34 @@ def ns_to_stamp(stamp_ns: int) -> Time:
     return Time(sec=sec, nanosec=nanosec)
 
 
-def image_to_rgb(message: Image | CompressedImage) -> NDArray[np.uint8]:
+def image_to_rgb(message: Image | CompressedImage, reduction: int = 1) -> NDArray[np.uint8]:
     """Return the pixels of an image message, raw or compressed, as (H, W, 3) uint8 RGB.
+
+    Args:
+        message: Of any encoding that ``recordings.images`` knows.
+        reduction: 2, 4 or 8 returns a compressed image at that part of its size.
 
     Raises:
         MessageError: Zero size, unknown encoding, too little data, or data that do not decode.
     """
     if isinstance(message, CompressedImage):
         what = f"compressed image in format '{message.format}'"
-        return decode_image(np.frombuffer(message.data, np.uint8), what)
-    what = f"image of {message.width} x {message.height} in encoding '{message.encoding}'"
-    if not message.width or not message.height:
-        raise MessageError(f"{what} has no pixels; check the camera driver.")
-    try:
-        image = _bridge.imgmsg_to_cv2(message, "rgb8")
-    except Exception as error:  # cv_bridge lets errors of cv2, NumPy and its own through
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise MessageError(
-            f"{what} cannot be read as rgb8: {reason}. Expected an encoding that cv_bridge knows, "
-            "and undamaged data."
-        ) from error
-    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
-        raise MessageError(f"{what} decodes to {image.shape} {image.dtype}; expected RGB uint8.")
-    return np.ascontiguousarray(image)
+        return compressed_image_rgb(message, what, reduction)
+    return raw_image_rgb(message, _pixels)
+
+
+def _pixels(message: Image, dtype: str, channels: int) -> NDArray[Any]:
+    """Return the pixels of a message by cv_bridge where it is known to read them right.
+
+    It shears rows that are padded, does not turn the bytes of big-endian values around with NumPy
+    2, and knows some encodings in some distributions only.
+    """
+    packed = message.step == message.width * channels * np.dtype(dtype).itemsize
+    common = message.encoding.startswith(("rgb", "bgr", "mono", "bayer", "8UC", "16UC"))
+    whole = 0 < message.height * message.step <= len(message.data)
+    if packed and common and whole and not message.is_bigendian:
+        return np.asarray(_bridge.imgmsg_to_cv2(message, "passthrough"))
+    return image_rows(message, dtype, channels)
 
 
 def info_from_camera(camera: PinholeCamera, header: Header) -> CameraInfo:

@@ -52,7 +52,9 @@ def decode_radar(message: Any, radar: RadarInput) -> RadarPoints:
         if radar.type == "point_cloud2":
             return radar_points(decode_cloud(message), radar.fields)
         if radar.type == "radar_scan":
-            return _scan_points(message)
+            # Drivers differ in the sign of the Doppler velocity; the map may turn it.
+            sign = -1.0 if radar.fields.radial_speed.startswith("-") else 1.0
+            return _scan_points(message, sign)
         return _track_points(message)
     except (GeometryError, ValueError, TypeError) as error:
         raise MessageError(
@@ -61,7 +63,7 @@ def decode_radar(message: Any, radar: RadarInput) -> RadarPoints:
         ) from error
 
 
-def _scan_points(message: Any) -> RadarPoints:
+def _scan_points(message: Any, doppler_sign: float) -> RadarPoints:
     columns = _columns(
         message.returns, ("range", "azimuth", "elevation", "doppler_velocity", "amplitude")
     )
@@ -73,7 +75,7 @@ def _scan_points(message: Any) -> RadarPoints:
             np.sin(elevation),
         ]
     )
-    return RadarPoints.from_arrays(position_m.T, amplitude_db, doppler_mps)
+    return RadarPoints.from_arrays(position_m.T, amplitude_db, doppler_sign * doppler_mps)
 
 
 def _track_points(message: Any) -> RadarPoints:

@@ -21,7 +21,8 @@ RADAR_FIELDS: Mapping[str, str] = {
     "rcs": "Field of the radar cross section or strength, dB; empty for 0.",
     "vx": "Field of the forward velocity, m/s; empty for 0.",
     "vy": "Field of the left velocity, m/s; empty for 0.",
-    "radial_speed": "Field of the range rate, m/s; used where vx and vy are empty.",
+    "radial_speed": "Field of the range rate, m/s, positive when receding; used where vx and vy "
+    "are empty. A minus before a name turns the sign (of a RadarScan too).",
     "vx_comp": "Field of the forward velocity without the sensor's own motion, m/s.",
     "vy_comp": "Field of the left velocity without the sensor's own motion, m/s.",
 }
