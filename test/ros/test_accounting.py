@@ -67,6 +67,24 @@ def test_complaints_of_ever_new_kinds_do_not_fill_the_log():
     assert said[-1] == "encoding z (1 more since)"
 
 
+def test_what_was_complained_of_lately_is_known_for_diagnostics():
+    now_s, logged = [0.0], []
+    complain = Complaints(lambda *item: logged.append(item), 10.0, lambda: now_s[0])
+    complain("the lens is undistorted", "info")
+    complain("no stamp in sweep 1", once=True)
+    now_s[0] = 6.0
+    complain("no stamp in sweep 2", once=True)
+    complain("bad image", "error")
+    assert complain.recent() == [("warning", "no stamp in sweep 2"), ("error", "bad image")]
+    now_s[0] = 15.0
+    complain("no stamp in sweep 3", once=True)
+    assert [text for _, text in complain.recent()] == ["no stamp in sweep 3", "bad image"]
+    now_s[0] = 25.1
+    assert complain.recent() == []
+    complain("no stamp in sweep 4", once=True)
+    assert [level for level, _ in logged] == ["info", "warning", "error"]  # once, however often
+
+
 class Work:
     """A worker whose work waits until the test lets it go on."""
 
@@ -117,6 +135,19 @@ def test_an_error_costs_one_item():
     work.settle()
     assert (work.failed, work.done) == ([("bad", "bad item")], ["good"])
     work.worker.stop()
+
+
+def test_items_that_may_wait_are_finished_in_order_before_the_end():
+    work = Work()
+    work.worker.stop()
+    work.worker = NewestWorker("test", work._work, work._drop, work._fail, keep=2, finish=True)
+    work.worker.put(1)
+    assert work.started.acquire(timeout=10)
+    for item in (2, 3, 4):
+        work.worker.put(item)
+    work.go_on.release(5)
+    assert work.worker.stop()
+    assert (work.done, work.dropped) == ([1, 3, 4], [(2, "newer_frame")])
 
 
 def test_stop_finishes_the_item_at_hand_and_drops_the_rest():

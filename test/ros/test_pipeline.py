@@ -161,7 +161,7 @@ class Bench:
     def settle(self):
         end = time.monotonic() + 10
         while self.pipeline.ledger.state().in_flight:
-            assert time.monotonic() < end, self.pipeline.ledger.state()
+            assert time.monotonic() < end, (self.pipeline.ledger.state(), self.said)
             self.pipeline.synchronizer.poll(time.monotonic())
             time.sleep(0.005)
         time.sleep(0.02)  # status and pictures follow the depth

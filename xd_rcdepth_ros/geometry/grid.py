@@ -111,6 +111,21 @@ class NetworkGrid:
         """Return the image part of a map on the grid (H, W): padding removed."""
         return grid_map[self.inside]
 
+    def reduction(self, camera: PinholeCamera) -> int:
+        """Return the greatest of 1, 2, 4, 8 by which the camera's image exceeds the grid's.
+
+        Decoded at that part of its size, the image still has every pixel that the grid shows.
+        """
+        return max(
+            factor
+            for factor in (1, 2, 4, 8)
+            if factor == 1
+            or (
+                factor * self.image_width <= camera.width
+                and camera.width % factor == camera.height % factor == 0
+            )
+        )
+
     def to_image(
         self, grid_map: NDArray[np.float32], width: int, height: int
     ) -> NDArray[np.float32]:

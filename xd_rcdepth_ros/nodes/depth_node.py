@@ -128,6 +128,7 @@ class DepthNode(LifecycleNode):
             self._complain,
             lambda: self.get_clock().now().nanoseconds,
             self.context.ok,
+            self.resolve_topic_name(image_topic(self, config.image_transport)),
         )
         self._pipeline = pipeline
         try:
@@ -261,6 +262,7 @@ class DepthNode(LifecycleNode):
         statuses = [diagnostics.model_status(node, state, self._problem, info, self._effort())]
         if self._pipeline is not None and self._transforms is not None:
             statuses += self._activity(node, self._pipeline, self._transforms)
+        statuses.append(diagnostics.complaints_status(node, self._complain.recent()))
         stamp = self.get_clock().now().to_msg()
         self._diagnostics.publish(diagnostics.array(stamp, statuses))
 
@@ -316,8 +318,10 @@ class DepthNode(LifecycleNode):
     def _log(self, level: str, text: str) -> None:
         if level == "error":
             self.get_logger().error(text)
-        else:
+        elif level == "warning":
             self.get_logger().warning(text)
+        else:
+            self.get_logger().info(text)
 
 
 def _warm_up_camera(estimator: DepthEstimator) -> PinholeCamera:

@@ -138,34 +138,46 @@ _NUMBER = re.compile(r"(?<![\w/])[-+]?\d[\d.]*(e[-+]?\d+)?")
 
 
 class Complaints:
-    """Says each complaint once, then at most once a period, with how often it came meanwhile.
+    """Logs each complaint once, then at most once a period, with how often it came meanwhile.
 
     Texts that differ in their numbers only are one complaint. However many kinds there are, no more
-    than ``most`` are said a period: what comes from outside must not fill the log.
+    than ``most`` are logged a period: what comes from outside must not fill the log.
 
     Args:
-        say: Takes (level, text); level is ``warning`` or ``error``.
-        period_s: Shortest time between two sayings of one complaint, seconds.
+        log: Takes (level, text); level is ``info``, ``warning`` or ``error``.
+        period_s: Shortest time between two logs of one complaint, seconds.
         clock: Returns seconds; never goes back.
-        most: Most sayings a period.
+        most: Most logs a period.
     """
 
     def __init__(
         self,
-        say: Callable[[str, str], None],
+        log: Callable[[str, str], None],
         period_s: float = 10.0,
         clock: Callable[[], float] = time.monotonic,
         most: int = 40,
     ) -> None:
-        self._say, self._period_s, self._clock, self._most = say, period_s, clock, most
+        self._log, self._period_s, self._clock, self._most = log, period_s, clock, most
         self._lock = threading.Lock()
         self._last_s: dict[str, float] = {}
         self._held_back: Counter[str] = Counter()
+        self._logged_once: set[str] = set()
+        self._recent: dict[str, tuple[float, str, str]] = {}  # kind -> last time, level, text
 
-    def __call__(self, text: str, level: str = "warning") -> None:
-        """Say a text unless it was said a short while ago."""
+    def __call__(self, text: str, level: str = "warning", once: bool = False) -> None:
+        """Log a text unless it was logged a short while ago.
+
+        Args:
+            text: What is wrong, and what to do.
+            level: ``info``, ``warning`` or ``error``.
+            once: Never log it a second time.
+        """
         now_s, kind = self._clock(), _NUMBER.sub("#", text)
         with self._lock:
+            if level != "info" and (kind in self._recent or len(self._recent) < self._most):
+                self._recent[kind] = (now_s, level, text)
+            if kind in self._logged_once:
+                return
             old = [k for k, t in self._last_s.items() if now_s - t >= self._period_s]
             for k in old:
                 del self._last_s[k]
@@ -174,5 +186,19 @@ class Complaints:
                     self._held_back[kind] += 1
                 return
             self._last_s[kind] = now_s
+            if once and len(self._logged_once) < self._most:
+                self._logged_once.add(kind)
             more = self._held_back.pop(kind, 0)
-        self._say(level, f"{text} ({more} more since)" if more else text)
+        self._log(level, f"{text} ({more} more since)" if more else text)
+
+    def recent(self) -> list[tuple[str, str]]:
+        """Return (level, text) of what was complained of within the last period, newest first."""
+        now_s = self._clock()
+        with self._lock:
+            self._recent = {
+                kind: item
+                for kind, item in self._recent.items()
+                if now_s - item[0] < self._period_s
+            }
+            newest_first = sorted(self._recent.values(), key=lambda item: -item[0])
+        return [(level, text) for _, level, text in newest_first]

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,10 +11,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sensor_msgs.msg import CompressedImage
 from std_msgs.msg import Header
 
 from xd_rcdepth_ros.errors import MessageError, TransformUnavailableError
 from xd_rcdepth_ros.geometry import PinholeCamera, RadarPoints, RadarSweep, SensorFrame
+from xd_rcdepth_ros.recordings.images import image_size
 from xd_rcdepth_ros.recordings.messages import rectify
 from xd_rcdepth_ros.ros.accounting import Complaints, FrameLedger
 from xd_rcdepth_ros.ros.cameras import CameraBook
@@ -71,7 +74,11 @@ class FrameAssembler:
         cameras: Cameras known from camera_info.
         transforms: Where the sweeps lay.
         ledger: Counts what is left out.
-        complain: Says it.
+        complain: Logs it.
+        choose_reduction: Returns 1, 2, 4 or 8: at which part of its size a compressed image of a
+            camera may be decoded.
+        image_topic: Topic of the images, for the log.
+        clock: Wall clock that never goes back, seconds.
     """
 
     def __init__(
@@ -80,10 +87,13 @@ class FrameAssembler:
         transforms: SweepTransforms,
         ledger: FrameLedger,
         complain: Complaints,
+        choose_reduction: Callable[[PinholeCamera], int] = lambda camera: 1,
+        image_topic: str = "",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._cameras, self._transforms = cameras, transforms
         self._ledger, self._complain, self._clock = ledger, complain, clock
+        self._choose_reduction, self._image_topic = choose_reduction, image_topic
 
     def assemble(self, match: Match[Any, RadarMessage], config: NodeConfig) -> Assembly:
         """Make the frame of a match.
@@ -120,21 +130,25 @@ class FrameAssembler:
         self, message: Any, config: NodeConfig, flags: set[str]
     ) -> tuple[NDArray[np.uint8], PinholeCamera]:
         """Return the rectified image of a message and its camera."""
+        reduction = self._reduction(message, config)
         try:
-            image = image_to_rgb(message)
+            image = image_to_rgb(message, reduction)
         except MessageError as error:
             raise FrameRefusedError("bad_image", str(error)) from error
-        height, width = image.shape[:2]
+        height, width = (reduction * size for size in image.shape[:2])
         try:
             camera = self._cameras.find(
                 message.header.frame_id, width, height, config.sync_max_wait
             )
         except MessageError as error:
             raise FrameRefusedError("no_camera_info", str(error)) from error
+        if reduction > 1:
+            camera = camera.resize(image.shape[1], image.shape[0])
         if camera.is_rectified:
             return image, camera
         if config.rectify:
             flags.add("rectified")
+            self._log_rectification(camera)
             try:
                 return rectify(image, camera)
             except MessageError as error:
@@ -142,9 +156,32 @@ class FrameAssembler:
         flags.add("unrectified")
         self._complain(
             f"camera_info of frame '{camera.frame_id}' has lens distortion and rectify is false: "
-            "its images are taken for rectified ones, which P describes."
+            "its images are taken for rectified ones, which P describes.",
+            once=True,
         )
         return image, camera.rectified()
+
+    def _reduction(self, message: Any, config: NodeConfig) -> int:
+        """Return at which part of its size a compressed image is decoded."""
+        if not isinstance(message, CompressedImage) or message.format.startswith("bayer_"):
+            return 1
+        try:
+            size = image_size(memoryview(message.data))
+            camera = self._cameras.find(message.header.frame_id, *size, config.sync_max_wait)
+        except MessageError:
+            return 1  # the image itself is looked at first; what is wrong with it is said then
+        return self._choose_reduction(camera)
+
+    def _log_rectification(self, camera: PinholeCamera) -> None:
+        text = (
+            f"images of frame '{camera.frame_id}' are undistorted by the lens model "
+            f"{camera.distortion_model} of camera_info; set rectify: false if they are rectified "
+            "already"
+        )
+        if re.search(r"(?<![a-z])rect(ified)?(?![a-z])", self._image_topic):
+            self._complain(f"{text}, as the name of topic '{self._image_topic}' says.", once=True)
+        else:
+            self._complain(f"{text}.", "info", once=True)
 
     def _place(
         self,

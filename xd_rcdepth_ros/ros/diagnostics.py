@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
@@ -75,6 +75,20 @@ def input_status(node: str, state: InputState, now_s: float, timeout_s: float) -
         level = WARN
         text = f"a publisher's QoS does not fit by policy {values['incompatible_qos']}"
     return status(node, f"input {state.name}", level, text, values)
+
+
+def complaints_status(node: str, recent: Sequence[tuple[str, str]]) -> DiagnosticStatus:
+    """Return the status of what was complained of lately: each text names a cause and a remedy.
+
+    Args:
+        node: Full name of the node.
+        recent: Level (``warning`` or ``error``) and text of each, newest first.
+    """
+    values = {f"{level}_{number}": text for number, (level, text) in enumerate(recent, 1)}
+    if not recent:
+        return status(node, "complaints", OK, "nothing to complain of", values)
+    worst = ERROR if any(level == "error" for level, _ in recent) else WARN
+    return status(node, "complaints", worst, recent[0][1], values)
 
 
 class SinceLast:

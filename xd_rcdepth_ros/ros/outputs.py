@@ -45,6 +45,10 @@ _TOPICS: dict[str, type] = {
 }
 
 
+# They are drawn over the image, so it must not be decoded at a part of its size.
+NEEDS_WHOLE_IMAGE = ("~/radar/image", "~/saliency/image", "~/saliency/heatmap")
+
+
 class RateLimit:
     """Lets at most so many pass a second."""
 

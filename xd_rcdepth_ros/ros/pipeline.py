@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from xd_rcdepth_ros.errors import MessageError
-from xd_rcdepth_ros.geometry import DepthResult
+from xd_rcdepth_ros.geometry import DepthResult, PinholeCamera
 from xd_rcdepth_ros.inference import DepthEstimator, NetworkInput
 from xd_rcdepth_ros.msg import DepthStatus
 from xd_rcdepth_ros.recordings.messages import stamp_ns_of
@@ -24,9 +24,10 @@ from xd_rcdepth_ros.ros.cameras import CameraBook
 from xd_rcdepth_ros.ros.conversions import frame_name
 from xd_rcdepth_ros.ros.explanations import Explanations
 from xd_rcdepth_ros.ros.limits import limit_depth
-from xd_rcdepth_ros.ros.outputs import Outputs
+from xd_rcdepth_ros.ros.outputs import NEEDS_WHOLE_IMAGE, Outputs
 from xd_rcdepth_ros.ros.parameters.configuration import NodeConfig
 from xd_rcdepth_ros.ros.radars import decode_radar
+from xd_rcdepth_ros.ros.returns import ReturnsWatch
 from xd_rcdepth_ros.ros.status import depth_status
 from xd_rcdepth_ros.ros.sync.core import NS, Match, SyncSettings
 from xd_rcdepth_ros.ros.sync.filter import SynchronizerFilter
@@ -34,6 +35,7 @@ from xd_rcdepth_ros.ros.transforms import SweepTransforms
 from xd_rcdepth_ros.ros.worker import NewestWorker
 
 _MatchT = Match[Any, RadarMessage]
+DIFFERENT_CLOCKS_S = 2.0  # sweeps further than this from an image are not late: clocks differ
 
 
 def sync_settings(config: NodeConfig) -> SyncSettings:
@@ -77,6 +79,7 @@ class DepthPipeline:
         complain: Says what goes wrong, once a cause.
         ros_now_ns: Time of the ROS clock, nanoseconds.
         alive: False once the ROS context is shut down; errors are not logged then.
+        image_topic: Topic of the images, for the log.
 
     Attributes:
         config: The parameters in use.
@@ -95,6 +98,7 @@ class DepthPipeline:
         complain: Complaints,
         ros_now_ns: Callable[[], int],
         alive: Callable[[], bool] = lambda: True,
+        image_topic: str = "",
     ) -> None:
         self.config = config
         self.ledger = FrameLedger()
@@ -102,7 +106,10 @@ class DepthPipeline:
         self._estimator, self._transforms, self._outputs = estimator, transforms, outputs
         self._complain, self._ros_now_ns, self._alive = complain, ros_now_ns, alive
         self._cameras = CameraBook(complain)
-        self._assembler = FrameAssembler(self._cameras, transforms, self.ledger, complain)
+        self._assembler = FrameAssembler(
+            self._cameras, transforms, self.ledger, complain, self._choose_reduction, image_topic
+        )
+        self._returns = ReturnsWatch(complain)
         self._preparing: NewestWorker[_MatchT] = NewestWorker(
             "prepare", self._prepare, self._count_drop, self._count_error
         )
@@ -149,8 +156,22 @@ class DepthPipeline:
             self.ledger.event("bad_radar_messages")
             self._complain(f"radar '{name}': {error}", "error")
             return
+        stamp_ns = stamp_ns_of(message.header)
+        if stamp_ns == 0:
+            self._complain(
+                f"radar '{name}': header.stamp is zero, so no stamp was set: its sweeps are left "
+                "out. The driver must set the time of the measurement."
+            )
+        incomplete = int(points.incomplete().sum())
+        if incomplete:
+            self.ledger.event("incomplete_radar_returns", incomplete)
+            self._complain(
+                f"radar '{name}': strength or velocity of {incomplete} of {len(points)} returns is "
+                "not a number (not measured): taken as 0. If a field never holds a measurement, "
+                f"set its name in radar.{name}.fields to ''."
+            )
         sweep = RadarMessage(points, frame_name(message.header.frame_id))
-        self.synchronizer.add_sweep(name, stamp_ns_of(message.header), sweep, time.monotonic())
+        self.synchronizer.add_sweep(name, stamp_ns, sweep, time.monotonic())
 
     def reconfigure(self, config: NodeConfig) -> None:
         """Use other parameters from the next frame on."""
@@ -175,13 +196,27 @@ class DepthPipeline:
 
     def _take_match(self, match: _MatchT) -> None:
         if match.missing or match.held:
-            names = ", ".join(match.missing + match.held)
-            self._complain(
-                f"no sweep of radar {names} within sync.window = {self.config.sync_window:g} s of "
-                f"the image at {match.stamp_ns / NS:.3f} s; going on by sync.on_missing_radar = "
-                f"{self.config.sync_on_missing_radar}.",
-            )
+            self._complain_of_missing(match)
         self._preparing.put(match)
+
+    def _complain_of_missing(self, match: _MatchT) -> None:
+        for name in match.missing + match.held:
+            offset_s = match.newest_s.get(name)
+            if offset_s is None:
+                why = "none has come yet; check the radar's topic"
+            else:
+                side = "older" if offset_s < 0 else "newer"
+                why = f"its newest sweep is {abs(offset_s):.3f} s {side} than the image; " + (
+                    "the clocks of radar and camera differ, or one has stopped: synchronise them "
+                    "(PTP, NTP), or let the driver stamp messages when they arrive"
+                    if abs(offset_s) > DIFFERENT_CLOCKS_S
+                    else "the radar is too slow or comes late: widen sync.window or sync.max_wait"
+                )
+            self._complain(
+                f"no sweep of radar {name} within sync.window = {self.config.sync_window:g} s of "
+                f"the image at {match.stamp_ns / NS:.3f} s: {why}. Going on by "
+                f"sync.on_missing_radar = {self.config.sync_on_missing_radar}."
+            )
 
     def _count_unmatched(self, stamp_ns: int, reason: str) -> None:
         self.ledger.dropped(reason)
@@ -189,6 +224,11 @@ class DepthPipeline:
             self._complain(
                 f"image with stamp {stamp_ns / NS:.3f} s dropped: {reason.replace('_', ' ')}. Each "
                 "image needs a stamp of its own, later than the last; is there one source only?",
+            )
+        elif reason == "no_stamp":
+            self._complain(
+                "image dropped: its header.stamp is zero, so no stamp was set; the camera's driver "
+                "must set it."
             )
 
     def _start_anew(self) -> None:
@@ -210,6 +250,11 @@ class DepthPipeline:
         network_input = self._estimator.prepare(assembly.frame)
         self._estimating.put(_Prepared(assembly, network_input, time.monotonic()))
 
+    def _choose_reduction(self, camera: PinholeCamera) -> int:
+        """Return at which part of its size an image may be decoded without loss of depth."""
+        whole = self.config.output_size == "input" or self._outputs.wanted(*NEEDS_WHOLE_IMAGE)
+        return 1 if whole else self._estimator.grid(camera).reduction(camera)
+
     def _estimate(self, prepared: _Prepared) -> None:
         queue_ms = 1000 * (time.monotonic() - prepared.ready_s)
         result = self._estimator.infer(prepared.network_input, self.config.output_size)
@@ -225,7 +270,11 @@ class DepthPipeline:
         self._outputs.publish_depth(result, estimated.assembly.header, config)
         self.ledger.published()
         estimated.stages_ms["publish"] = 1000 * (time.monotonic() - start_s)
-        self._outputs.publish_status(self._account(estimated))
+        try:
+            self._outputs.publish_status(self._account(estimated))
+            self._returns.check(estimated.assembly.frame, result.radar)
+        except Exception as error:  # the depth is out: no loss of the frame
+            self._count_picture_error(estimated, error)
         self._drawing.put(estimated)
         self.explanations.offer(estimated.assembly)
 
