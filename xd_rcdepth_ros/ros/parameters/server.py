@@ -12,10 +12,6 @@ from rcl_interfaces.msg import (
     ParameterDescriptor,
     SetParametersResult,
 )
-from rclpy.exceptions import (
-    InvalidParameterTypeException,
-    InvalidParameterValueException,
-)
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
@@ -71,9 +67,10 @@ class ParameterServer(Generic[_TableT]):
         self._has_hooks = hasattr(node, "add_pre_set_parameters_callback")
         # What command line and files say; rclpy has no public way to it but declaring.
         self._given: dict[str, Parameter[Any]] = node._parameter_overrides
-        self._specs = {spec.name: spec for spec in table.specs(self._given_values())}
+        given = {name: _plain(parameter.value) for name, parameter in self._given.items()}
+        self._specs = {spec.name: spec for spec in table.specs(given)}
         for spec in self._specs.values():
-            self._declare(spec)
+            self._declare(spec, given)
         self._config = table.from_values(self._values({}))
         node.add_on_set_parameters_callback(self._check)
         if self._has_hooks:
@@ -98,21 +95,12 @@ class ParameterServer(Generic[_TableT]):
             if not self._node.has_parameter(name)
         }
 
-    def _given_values(self) -> dict[str, Any]:
-        return {name: _plain(parameter.value) for name, parameter in self._given.items()}
-
-    def _declare(self, spec: ParameterSpec) -> None:
-        given = self._given.get(spec.name)
-        value = spec.convert(spec.default if given is None else _plain(given.value))
+    def _declare(self, spec: ParameterSpec, given: Mapping[str, Any]) -> None:
+        value = spec.read(given)
         described = descriptor(spec)
         if not self._has_hooks and isinstance(spec.default, float):
             described.dynamic_typing = True
-        try:
-            self._node.declare_parameter(spec.name, _listed(value), described, ignore_override=True)
-        except (InvalidParameterTypeException, InvalidParameterValueException) as error:
-            raise ConfigurationError(
-                f"parameter {spec.name} cannot be used: {error}. Expected {spec.expected}."
-            ) from error
+        self._node.declare_parameter(spec.name, _listed(value), described, ignore_override=True)
 
     def _values(self, changed: Mapping[str, Any]) -> dict[str, Any]:
         return {
