@@ -336,7 +336,7 @@ def test_cameras():
     np.testing.assert_array_equal(camera_of(info_message(p=np.zeros(12))).p, CAMERA.p)
     for changes in (
         {"k": np.zeros(9)}, {"width": 0}, {"k": np.full(9, np.nan)}, {"p": np.full(12, np.inf)},
-        {"d": np.array([np.nan])}, {"binning_x": 2},
+        {"d": np.array([np.nan])}, {"binning_x": 65},
     ):  # fmt: skip
         with pytest.raises(MessageError, match="cam"):
             camera_of(info_message(**changes))
