@@ -9,11 +9,11 @@ from typing import Any, Optional
 
 import typer
 from rich.console import Console
-from rich.progress import Progress
 from rich.table import Table
 
 from xd_rcdepth_ros.cli.options import JSON_FILE, MODEL
 from xd_rcdepth_ros.cli.output import write_json
+from xd_rcdepth_ros.cli.progress import ProgressBar
 from xd_rcdepth_ros.errors import ConfigurationError, DeviceError
 from xd_rcdepth_ros.inference import DepthEstimator, shipped_model
 from xd_rcdepth_ros.inference.backends import BACKENDS
@@ -110,7 +110,7 @@ def benchmark(
     if not estimators:
         raise DeviceError("no backend can be used on this machine.")
     frame = benchmark_frame(*size, estimators[0].info.header.focal_length_px)
-    with Progress(console=console, transient=True) as bar:
+    with ProgressBar(console=console, transient=True) as bar:
         task = bar.add_task("frames", total=frames)
         rows = measure(estimators, frame, frames, lambda done: bar.update(task, completed=done))
     title = f"{estimators[0].info.name}, grid {size[0]}x{size[1]}, ms p50 / p95"

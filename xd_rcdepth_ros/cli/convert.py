@@ -11,11 +11,12 @@ from typing import Any, Optional
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from xd_rcdepth_ros.cli.options import JSON_FILE, with_options_of
 from xd_rcdepth_ros.cli.output import write_json
+from xd_rcdepth_ros.cli.progress import ProgressBar
 from xd_rcdepth_ros.datasets.astyx import plan_astyx
 from xd_rcdepth_ros.datasets.camvid import plan_camvid
 from xd_rcdepth_ros.datasets.check import check_bags
@@ -139,7 +140,7 @@ def convert_with_progress(
         MofNCompleteColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, transient=True) as display:
+    with ProgressBar(*columns, console=console, transient=True) as display:
         task = display.add_task("reading", total=None)
 
         def progress(done: int, total: int, name: str) -> None:

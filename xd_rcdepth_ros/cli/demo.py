@@ -15,9 +15,10 @@ from typing import Any, Optional
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 
 from xd_rcdepth_ros.cli.options import DEVICE, MODEL, RADAR_FIELDS, TOPICS
+from xd_rcdepth_ros.cli.progress import ProgressBar
 from xd_rcdepth_ros.demo.content import (
     Replay,
     baseline_for,
@@ -53,7 +54,7 @@ class Steps:
     def __init__(self) -> None:
         columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
         self.console = Console(stderr=True, highlight=False)
-        self.progress = Progress(*columns, console=self.console)
+        self.progress = ProgressBar(*columns, console=self.console)
 
     @contextmanager
     def step(self, text: str) -> Iterator[Any]:

@@ -9,7 +9,6 @@ from typing import Any, Optional
 
 import typer
 from rich.console import Console
-from rich.progress import Progress
 from rich.table import Table
 
 from xd_rcdepth_ros.cli.options import (
@@ -21,6 +20,7 @@ from xd_rcdepth_ros.cli.options import (
     TOPICS,
 )
 from xd_rcdepth_ros.cli.output import print_left_out, write_json
+from xd_rcdepth_ros.cli.progress import ProgressBar
 from xd_rcdepth_ros.evaluation.baselines import plain_baselines
 from xd_rcdepth_ros.evaluation.data import RecordedFrames, describe_left_out
 from xd_rcdepth_ros.evaluation.evaluator import Predictor, evaluate
@@ -106,7 +106,7 @@ def evaluate_model(
         if baselines:
             plain, notes = plain_baselines(estimator, frames, protocol)
             predictors |= plain
-        with Progress(console=console) as progress:
+        with ProgressBar(console=console) as progress:
             task = progress.add_task("evaluate", total=len(range(0, len(frames), every)))
             evaluation = evaluate(
                 frames, predictors, protocol, every, lambda: progress.advance(task)

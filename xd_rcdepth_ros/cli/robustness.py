@@ -9,10 +9,10 @@ from typing import Optional
 import typer
 from rich.console import Console
 from rich.markdown import Markdown
-from rich.progress import Progress
 
 from xd_rcdepth_ros.cli.options import CAMERA, DEVICE, RADAR_FIELDS, SPLIT, TOPICS
 from xd_rcdepth_ros.cli.output import print_left_out, write_json
+from xd_rcdepth_ros.cli.progress import ProgressBar
 from xd_rcdepth_ros.evaluation.data import RecordedFrames, describe_left_out
 from xd_rcdepth_ros.evaluation.faults import FAULTS, choose_faults
 from xd_rcdepth_ros.evaluation.model import ModelPredictor
@@ -69,7 +69,7 @@ def robustness(
             topics=parse_topics(topics),
             radar_fields=parse_radar_fields(radar_fields),
         ) as frames,
-        Progress(console=console) as progress,
+        ProgressBar(console=console) as progress,
     ):
         total = len(range(0, len(frames), every)) * count_predictions(faults)
         task = progress.add_task("robustness", total=total)

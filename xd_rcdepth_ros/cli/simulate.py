@@ -11,9 +11,10 @@ from typing import Optional
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
 from xd_rcdepth_ros.cli.output import write_json
+from xd_rcdepth_ros.cli.progress import ProgressBar
 from xd_rcdepth_ros.errors import ConfigurationError
 from xd_rcdepth_ros.simulation import (
     Drive,
@@ -136,7 +137,7 @@ def simulate(
             MofNCompleteColumn(),
             TimeRemainingColumn(),
         )
-        with Progress(*columns, console=Console(stderr=True)) as bar:
+        with ProgressBar(*columns, console=Console(stderr=True)) as bar:
             task = bar.add_task(title, total=frames)
             write_bag(
                 drive, out, storage.value, workers, lambda done, _: bar.update(task, completed=done)

@@ -20,12 +20,10 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
-from rich.progress import (
-    Progress as Bar,
-)
 
 from xd_rcdepth_ros.cli.options import RADAR_FIELDS, TOPICS
 from xd_rcdepth_ros.cli.output import write_json
+from xd_rcdepth_ros.cli.progress import ProgressBar
 from xd_rcdepth_ros.errors import ConfigurationError
 
 app = typer.Typer(add_completion=False)
@@ -89,7 +87,7 @@ def train(
     run_config = read_config(config, values)
     console = Console(stderr=True)
     control = Control()
-    bar = Bar(
+    bar = ProgressBar(
         TextColumn("{task.description}"),
         BarColumn(bar_width=20),
         MofNCompleteColumn(),
