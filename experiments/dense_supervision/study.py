@@ -215,8 +215,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--work", type=Path, default=Path("out/dense_supervision"))
     parser.add_argument("--pictures", type=Path, default=Path("docs/images"))
+    parser.add_argument("--folder", type=Path, default=Path(__file__).parent, help="of the results")
     args = parser.parse_args()
-    here = Path(__file__).parent
     tallies: dict[str, Tally] = {}
     by_drive = {}
     for name, settings in DRIVES.items():
@@ -240,8 +240,8 @@ def main() -> None:
     order = ["single sweep", *VARIANTS]
     results = {variant: tallies[variant].figures() for variant in order}
     report = {"frames": len(CHOSEN) * len(DRIVES), "all": results, "by_drive": by_drive}
-    (here / "results.json").write_text(json.dumps(report, indent=1) + "\n")
-    (here / "results.md").write_text(table(results))
+    (args.folder / "results.json").write_text(json.dumps(report, indent=1) + "\n")
+    (args.folder / "results.md").write_text(table(results))
     print(table(results))
 
 

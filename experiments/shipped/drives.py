@@ -23,13 +23,13 @@ FIRST_SEED = {"train": 1000, "val": 9000}
 SECONDS_BETWEEN_FRAMES = 1.4
 
 
-def settings(seed: int, radars: Sequence[str]) -> DriveSettings:
+def settings(seed: int, radars: Sequence[str], frames: int) -> DriveSettings:
     """Return what the drive of a seed is like; its frames lie some 15 m apart in town."""
     rng = np.random.default_rng(seed)
     rate_hz = 1 / SECONDS_BETWEEN_FRAMES
     return DriveSettings(
         seed=seed,
-        frames=FRAMES,
+        frames=frames,
         weather=str(rng.choice(["clear", "overcast", "fog", "rain"], p=[0.5, 0.3, 0.08, 0.12])),
         time_of_day=str(rng.choice(["day", "dusk", "night"], p=[0.6, 0.1, 0.3])),
         radar=str(rng.choice(radars)),
@@ -49,6 +49,7 @@ def main() -> None:
     parser.add_argument(
         "--radar", nargs="+", default=["sparse", "imaging"], help="drawn from these"
     )
+    parser.add_argument("--frames", type=int, default=FRAMES, help="of each drive")
     args = parser.parse_args()
     for split in ("val", "train"):
         first = FIRST_SEED[split]
@@ -56,7 +57,7 @@ def main() -> None:
             bag = args.folder / split / f"drive-{seed}"
             if not bag.exists():
                 bag.parent.mkdir(parents=True, exist_ok=True)
-                write_bag(Drive(settings(seed, args.radar)), bag)
+                write_bag(Drive(settings(seed, args.radar, args.frames)), bag)
 
 
 if __name__ == "__main__":

@@ -66,6 +66,7 @@ def main() -> None:
     parser.add_argument("models", type=Path, nargs="+", help="runs' model files, averaged")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--recordings", type=Path, default=Path("out/recordings"))
+    parser.add_argument("--folder", type=Path, default=Path(__file__).parent, help="of the figures")
     args = parser.parse_args()
     network, header = average(args.models)
     save_checkpoint(args.out, network, header)
@@ -81,7 +82,7 @@ def main() -> None:
         with RecordedFrames(folder, split) as frames:
             metrics[name] = score(model, frames, truth)
     save_checkpoint(args.out, network, replace(header, metrics=metrics))
-    results = Path(__file__).with_name(f"{args.out.stem}.json")
+    results = args.folder / f"{args.out.stem}.json"
     results.write_text(json.dumps(metrics, indent=1) + "\n")
     print(results.read_text())
 

@@ -1,13 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """The depth error of the shipped student by each backend and precision, all in one run.
 
-python experiments/backend_errors.py out/recordings/astyx [--model F]
+python experiments/backend_errors/measure.py out/recordings/astyx [--model F]
+
+Writes results.json and results.png beside this script.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
+
+from matplotlib.figure import Figure
 
 from xd_rcdepth_ros.evaluation.data import RecordedFrames
 from xd_rcdepth_ros.evaluation.evaluator import evaluate
@@ -28,6 +33,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("--model", type=Path, default=shipped_model())
+    parser.add_argument("--folder", type=Path, default=Path(__file__).parent)
     args = parser.parse_args()
     predictors = {
         f"{backend} {precision}": ModelPredictor(
@@ -39,6 +45,14 @@ def main() -> None:
         cards = evaluate(frames, predictors).cards
     for name, card in cards.items():
         print(f"{name:16} MAE 0-80 m {card.mae_m():.4f} m")
+    figures = {name: round(card.mae_m(), 5) for name, card in cards.items()}
+    document = {"data": str(args.data), "model": str(args.model), "mae_80_m": figures}
+    (args.folder / "results.json").write_text(json.dumps(document, indent=1) + "\n")
+    figure = Figure(figsize=(6, 2.5))
+    axes = figure.subplots()
+    axes.barh(list(figures), list(figures.values()))
+    axes.set_xlabel("MAE 0-80 m [m]")
+    figure.savefig(args.folder / "results.png", dpi=110, bbox_inches="tight")
 
 
 if __name__ == "__main__":

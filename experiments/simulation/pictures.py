@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Make the pictures of docs/simulation.md.
 
-Usage: python experiments/simulation_pictures.py [FOLDER]
+python experiments/simulation/pictures.py [FOLDER]
 """
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -31,7 +32,7 @@ LIGHTS = [
 FRAMES = {1: 20, 12: 100, 13: 150, 14: 30, 15: 20, 7: 20, 6: 20, 8: 20}
 
 
-def colored(values: NDArray, most: float) -> NDArray[np.uint8]:
+def colored(values: NDArray[Any], most: float) -> NDArray[np.uint8]:
     """Return depths as BGR colours, near red and far blue, black where unknown."""
     level = np.nan_to_num(1 - np.sqrt(np.clip(values / most, 0, 1)), nan=0.0)
     colors = cv2.applyColorMap((level.reshape(-1, 1) * 255).astype(np.uint8), cv2.COLORMAP_TURBO)
@@ -41,7 +42,11 @@ def colored(values: NDArray, most: float) -> NDArray[np.uint8]:
 
 
 def with_points(
-    picture: NDArray, drive: Drive, camera_from_sensor: RigidTransform, points: NDArray, size: int
+    picture: NDArray[Any],
+    drive: Drive,
+    camera_from_sensor: RigidTransform,
+    points: NDArray[Any],
+    size: int,
 ) -> NDArray[np.uint8]:
     """Draw points on a BGR picture, coloured by depth."""
     uv, depth = drive.camera.project(camera_from_sensor.apply(points))
@@ -76,7 +81,7 @@ def sensors() -> NDArray[np.uint8]:
     return np.vstack([np.hstack(tiles[:2]), np.hstack(tiles[2:])])
 
 
-def gallery(choices: list[dict]) -> NDArray[np.uint8]:
+def gallery(choices: list[dict[str, Any]]) -> NDArray[np.uint8]:
     """Return pictures of several drives, two in a row."""
     tiles = []
     for choice in choices:
