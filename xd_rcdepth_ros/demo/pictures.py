@@ -133,19 +133,12 @@ def _labelled(image: RGBImage, label: str) -> RGBImage:
     picture = image.copy()
     size = max(10, round(picture.shape[1] / 32))
     margin = size // 2
-    if hasattr(cv2, "FontFace"):  # OpenCV 5 brings a real font
-        font = cv2.FontFace("sans")
-        _, _, text_width, _ = cv2.getTextSize((4096, 4096), label, (0, 0), font, size, 500)
-    else:
-        scale = size / 30
-        (text_width, _), _ = cv2.getTextSize(label, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
+    font, scale = cv2.FONT_HERSHEY_SIMPLEX, size / 30
+    (text_width, _), _ = cv2.getTextSize(label, font, scale, 1)
     box = picture[: size + 2 * margin, : text_width + 2 * margin]
     box[:] = (box * 0.3).astype(np.uint8)
     place = (margin, margin + round(0.85 * size))
-    if hasattr(cv2, "FontFace"):
-        cv2.putText(picture, label, place, _WHITE, font, size, 500)
-    else:
-        cv2.putText(picture, label, place, cv2.FONT_HERSHEY_SIMPLEX, scale, _WHITE, 1, cv2.LINE_AA)
+    cv2.putText(picture, label, place, font, scale, _WHITE, 1, cv2.LINE_AA)
     return picture
 
 
