@@ -27,7 +27,12 @@ def frame_of(width: int, height: int) -> SensorFrame:
 
 
 def write_drive(
-    path: Path, frames: int, depth: bool = True, strength: str = "rcs", radar: bool = True
+    path: Path,
+    frames: int,
+    depth: bool = True,
+    strength: str = "rcs",
+    radar: bool = True,
+    broken: int | None = None,
 ) -> Path:
     """Write a drive at 10 m/s over a flat road, with a radar return of 7 dB 20 m ahead.
 
@@ -37,6 +42,7 @@ def write_drive(
         depth: Write the road's depth too.
         strength: Name of the radar's field for that.
         radar: Write the radar.
+        broken: Number of an image that is cut off.
     """
     camera = PinholeCamera.from_focal(
         WIDTH, HEIGHT, FOCAL, FOCAL, (WIDTH - 1) / 2, 40.0, "camera_front_optical"
@@ -59,7 +65,8 @@ def write_drive(
                 writer.radar("front", stamp, points)
             writer.camera_info("front", stamp, camera)
             image = np.full((HEIGHT, WIDTH, 3), 40 + number, np.uint8)
-            writer.image("front", stamp, cv2.imencode(".jpg", image)[1].tobytes())
+            data = cv2.imencode(".jpg", image)[1].tobytes()
+            writer.image("front", stamp, data[:100] if number == broken else data)
             if depth:
                 writer.depth("front", stamp, road)
     return path

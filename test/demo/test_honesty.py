@@ -94,3 +94,14 @@ def test_a_drive_without_radar_lidar_and_depth_is_shown_without_a_warning(
     assert report["mae_m"] is None
     assert "The drive has no radar" in page
     assert "The drive has no radar" in capsys.readouterr().out
+
+
+def test_images_that_cannot_be_read_are_left_out_and_said(
+    replay: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, report, _ = replay(write_drive(tmp_path / "bag", 4, broken=2), used=("front",))
+    assert code == 0
+    ((reason, count),) = report["frames_left_out"].items()
+    assert count == 1
+    assert "image" in reason
+    assert "left out 1 x" in capsys.readouterr().err

@@ -7,6 +7,7 @@ import os
 import platform
 import shutil
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -160,7 +161,9 @@ def demo(
             wiring = parse_topics(topics), parse_radar_fields(radar_fields)
             legs = find_legs(data, out / "drive", frames, show, *wiring)
         with steps.step("measuring this machine's pace"):
-            first = next(recorded_frames(legs[0]))
+            first = next(recorded_frames(legs[0]), None)
+            if first is None:
+                raise SessionError(f"no frame of {legs[0].bag} can be read.")
             pace = measure_pace(estimator, first, legs[0].period_s)
         done, notes = replay_at_held_rate(
             legs, out / "legs", rate or pace.play_rate, model, device, steps
@@ -174,6 +177,7 @@ def demo(
             "stages_ms": findings.stage_medians_ms(),
             "radars": sorted({radar for leg in legs for radar in leg.radars}),
             "frames_with_radar": findings.frames_with_radar,
+            "frames_left_out": dict(Counter(findings.skipped).most_common()),
             "baseline_shift_rows": baseline.shift_rows,
         }
         traffic = [r.traffic for r in done.replays]
@@ -191,6 +195,8 @@ def demo(
         complaint = find_radar_complaint(out / "legs" / "0" / "launch.log")
         keep_logs(out, len(legs))
         page = write_report(out, content, summary)
+    for reason, count in details["frames_left_out"].items():
+        steps.console.print(f"left out {count} x {reason}", style="yellow", markup=False)
     if not done.complete:
         raise SessionError(
             f"only {done.frames_out} of {done.frames_in} images were answered at "

@@ -24,7 +24,7 @@ from xd_rcdepth_ros.demo.figures import (
 from xd_rcdepth_ros.demo.outputs import Answer, read_answers
 from xd_rcdepth_ros.demo.pictures import Panel
 from xd_rcdepth_ros.demo.report import PreviewFrame, ReportContent, Still
-from xd_rcdepth_ros.errors import RecordingError
+from xd_rcdepth_ros.errors import RecordingError, XDRCDepthError
 from xd_rcdepth_ros.evaluation.row_baseline import RowBaseline, fit_row_baseline
 from xd_rcdepth_ros.geometry import SensorFrame
 from xd_rcdepth_ros.inference import DepthEstimator, colorize_depth
@@ -60,17 +60,32 @@ class Findings:
     latencies_ms: list[float | None] = field(default_factory=list)
     stages_ms: dict[str, list[float]] = field(default_factory=dict)
     frames_with_radar: int = 0
+    skipped: list[str] = field(default_factory=list)
 
     def stage_medians_ms(self) -> dict[str, float]:
         """Return the usual time of each stage inside the node, milliseconds."""
         return {stage: float(np.median(times)) for stage, times in self.stages_ms.items()}
 
 
-def recorded_frames(leg: Leg, every: int = 1) -> Iterator[SensorFrame]:
-    """Yield the frames of a leg that were replayed, or every n-th of them."""
+def recorded_frames(
+    leg: Leg, every: int = 1, skipped: list[str] | None = None
+) -> Iterator[SensorFrame]:
+    """Yield the frames of a leg that were replayed, or every n-th of them.
+
+    Args:
+        leg: The leg.
+        every: Only every n-th frame.
+        skipped: Takes the reasons why frames cannot be read; they are left out.
+    """
     with leg.open() as recording:
         for number in range(0, len(leg.stamps_ns), every):
-            yield recording.frame(number)
+            try:
+                frame = recording.frame(number)
+            except XDRCDepthError as error:
+                if skipped is not None:
+                    skipped.append(str(error))
+                continue
+            yield frame
 
 
 def baseline_for(estimator: DepthEstimator, legs: Sequence[Leg]) -> RowBaseline:
@@ -110,7 +125,7 @@ def score_replays(
         chosen = _still_stamps(answers, -(-STILLS // len(replays)))
         latencies = replay.traffic.latencies_ms()
         start_ns = replay.leg.stamps_ns[0]
-        for frame in recorded_frames(replay.leg):
+        for frame in recorded_frames(replay.leg, skipped=findings.skipped):
             answer = answers.get(frame.stamp_ns)
             if answer is not None:
                 latency = latencies.get(frame.stamp_ns)
