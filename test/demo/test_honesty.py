@@ -15,6 +15,7 @@ from demo_helpers import write_drive
 from xd_rcdepth_ros.cli.main import main
 from xd_rcdepth_ros.demo.drives import Leg
 from xd_rcdepth_ros.demo.outputs import Answer
+from xd_rcdepth_ros.demo.session import Pace
 
 WARNING = "radar 'front': cloud has no field rcs; it has: x, y, z, power."
 
@@ -46,11 +47,13 @@ def replay(
                 stamp: Answer(stamp, depth, camera, radars=used) for stamp in legs[-1].stamps_ns
             }
 
+        pace = Pace(frame_ms=10.0, play_rate=1.0)
+        monkeypatch.setattr("xd_rcdepth_ros.cli.demo.measure_pace", lambda *_: pace)
         monkeypatch.setattr("xd_rcdepth_ros.cli.demo.run_session", fake_session)
         monkeypatch.setattr("xd_rcdepth_ros.demo.content.read_answers", fake_answers)
         out = tmp_path / "out"
         arguments = ["--data", str(bag), "--model", str(demo_model), "--out", str(out)]
-        code = main(["demo", *arguments, "--device", "cpu", "--rate", "1"])
+        code = main(["demo", *arguments, "--device", "cpu"])
         return (
             code,
             json.loads((out / "report.json").read_text()),
