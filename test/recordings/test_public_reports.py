@@ -15,7 +15,7 @@ from rosbags.typesys import Stores, get_typestore
 from xd_rcdepth_ros.errors import ConfigurationError, RecordingError, TransformUnavailableError
 from xd_rcdepth_ros.geometry import PinholeCamera, RadarPoints, RigidTransform
 from xd_rcdepth_ros.recordings.bags import find_recordings
-from xd_rcdepth_ros.recordings.pointcloud import RadarFieldMap
+from xd_rcdepth_ros.recordings.pointcloud import RadarFieldMap, radar_points
 from xd_rcdepth_ros.recordings.reader import Recording
 from xd_rcdepth_ros.recordings.schema import TopicNames
 from xd_rcdepth_ros.recordings.transforms import TransformTree
@@ -175,6 +175,13 @@ def test_jsk_common_1639_the_frames_are_named():
     np.testing.assert_allclose(transform.translation_m, [1, 0, 0])
     with pytest.raises(TransformUnavailableError, match=r"'odom' to 'base_link' from 0 to 1000000"):
         tree._up("base_link", "odom", 5 * S)
+
+
+def test_radar_msgs_11_a_driver_may_count_approaching_as_positive():
+    cloud = np.array([(10.0, 0.0, 0.0, 4.0)], [(name, "<f4") for name in ("x", "y", "z", "speed")])
+    for text, receding in (("rcs=,radial_speed=speed", 4.0), ("rcs=,radial_speed=-speed", -4.0)):
+        points = radar_points(cloud, parse_radar_fields(text))
+        np.testing.assert_allclose(points.velocity_mps, [[receding, 0]], atol=1e-6)
 
 
 def test_topics_and_fields_in_the_words_of_the_launch_file():

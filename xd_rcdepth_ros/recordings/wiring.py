@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields, replace
-from typing import Any
 
 from xd_rcdepth_ros.errors import ConfigurationError, RecordingError
 from xd_rcdepth_ros.recordings import schema
@@ -58,33 +57,26 @@ def parse_radar_fields(text: str) -> RadarFieldMap | None:
     """Read ``rcs=power,radial_speed=doppler,...``: quantity = field; None if the text is empty.
 
     Words are the attributes of ``RadarFieldMap``, as in the node's parameters
-    ``radar.<radar>.fields``. An empty field says that the radar does not measure it. Where a word
+    ``radar.<radar>.fields``. An empty field says that the radar does not measure it; a minus before
+    it turns the sign (``radial_speed=-doppler`` where approaching counts as positive). Where a word
     for velocity is given, those that are not are empty.
 
     Raises:
-        ConfigurationError: A word or a value is not known.
+        ConfigurationError: A word is not known.
     """
     words = _words(text, "radar fields")
     if not words:
         return None
-    known = {field.name: field for field in fields(RadarFieldMap)}
+    known = [field.name for field in fields(RadarFieldMap)]
     unknown = sorted(set(words) - set(known))
     if unknown:
         raise ConfigurationError(
             f"radar fields '{text}' have the words {', '.join(unknown)}; expected some of "
-            f"{', '.join(known)}, such as rcs=power,radial_speed=doppler."
+            f"{', '.join(known)}, such as rcs=power,radial_speed=-doppler."
         )
-    values: dict[str, Any] = dict(words)
-    for name in [name for name in words if not isinstance(known[name].default, str)]:
-        try:
-            values[name] = float(words[name])
-        except ValueError:
-            raise ConfigurationError(
-                f"radar field {name} is '{words[name]}'; expected a number."
-            ) from None
     if words.keys() & {"vx", "vy", "radial_speed"}:
-        values = {"vx": "", "vy": "", **values}
-    return RadarFieldMap(**values)
+        words = {"vx": "", "vy": "", **words}
+    return RadarFieldMap(**words)
 
 
 def find_topics(names: TopicNames, there: Mapping[str, str], bag: object) -> TopicNames:
