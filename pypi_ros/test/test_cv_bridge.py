@@ -86,6 +86,12 @@ def test_rows_padded_by_whole_pixels(encoding):
     assert np.array_equal(BRIDGE.imgmsg_to_cv2(message), image)
 
 
+def test_rows_padded_by_a_part_of_a_pixel_are_refused(only_here):
+    only_here(cv_bridge)  # upstream returns a picture that is sheared
+    with pytest.raises(cv_bridge.CvBridgeError, match="step 20"):
+        BRIDGE.imgmsg_to_cv2(message_of(picture("rgb8"), "rgb8", padding=2))
+
+
 @pytest.mark.parametrize("encoding", ["mono16", "32FC1", "16UC3"])
 def test_big_endian_images(encoding, only_here):
     only_here(cv_bridge)  # upstream fails with NumPy 2

@@ -18,7 +18,7 @@ class CvBridge:
         """Return the pixels of an image message.
 
         Args:
-            img_msg: the message; rows may be padded, bytes may be in either order.
+            img_msg: the message; rows may be padded by whole pixels, bytes may be in either order.
             desired_encoding: encoding of the result; "passthrough" keeps the message's.
 
         Returns:
@@ -40,6 +40,8 @@ class CvBridge:
                 f"{img_msg.encoding} with step {step} need a step of at least "
                 f"{width * pixel_bytes} and {needed} bytes of data; got {len(data)} bytes"
             )
+        if step % pixel_bytes:  # upstream returns a sheared picture
+            raise CvBridgeError(f"step {step} is no whole number of {pixel_bytes}-byte pixels")
         image: np.ndarray = np.ndarray(
             (height, width, encoding.channels),
             dtype,
