@@ -69,7 +69,8 @@ def train(
     ),
 ) -> None:
     """Train from bags. Ctrl-C leaves a state from which the same command goes on."""
-    from xd_rcdepth_ros.training.config import read_config, settings_of, sources_of
+    from xd_rcdepth_ros.training.config import read_config
+    from xd_rcdepth_ros.training.overrides import settings_of, sources_of
     from xd_rcdepth_ros.training.progress import Control, Progress, State
     from xd_rcdepth_ros.training.runs import figures, run
 

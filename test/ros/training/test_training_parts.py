@@ -23,7 +23,7 @@ from xd_rcdepth_ros.ros.training.parameters import TrainingParameters
 from xd_rcdepth_ros.ros.training.run import check_run, run_of, shipped_config
 from xd_rcdepth_ros.ros.training.status import progress_message, training_status
 from xd_rcdepth_ros.ros.training.thread import REPORT_PERIOD_S, Reports, TrainingThread
-from xd_rcdepth_ros.training.config import settings_of
+from xd_rcdepth_ros.training.overrides import settings_of
 from xd_rcdepth_ros.training.progress import Progress, State
 
 pytestmark = pytest.mark.ros

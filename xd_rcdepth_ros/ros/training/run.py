@@ -15,7 +15,8 @@ from xd_rcdepth_ros.network import read_header
 from xd_rcdepth_ros.recordings.bags import find_recordings
 from xd_rcdepth_ros.ros.training.parameters import TrainingParameters
 from xd_rcdepth_ros.training.checkpoints import ARCHITECTURE_OF
-from xd_rcdepth_ros.training.config import RunConfig, read_config, settings_of, sources_of
+from xd_rcdepth_ros.training.config import RunConfig, read_config
+from xd_rcdepth_ros.training.overrides import settings_of, sources_of
 
 
 def shipped_config(stage: str) -> Path:
