@@ -10,7 +10,8 @@ import yaml
 
 from xd_rcdepth_ros.errors import ConfigurationError
 from xd_rcdepth_ros.training.checkpoints import header_of
-from xd_rcdepth_ros.training.config import RunConfig, parse, read_config, sources_of
+from xd_rcdepth_ros.training.config import RunConfig, parse, read_config
+from xd_rcdepth_ros.training.overrides import sources_of
 
 MINIMAL = {
     "stage": "teacher",
