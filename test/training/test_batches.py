@@ -77,7 +77,7 @@ PLAIN = AugmentationConfig(flip=0.0, gain=0.0, gamma=0.0)
 
 
 def frames_of(bag, tmp_path, **changes):
-    from xd_rcdepth_ros.training.config import SourceConfig
+    from xd_rcdepth_ros.training.source import SourceConfig
 
     source = SourceConfig(str(bag), **changes)
     return TrainingFrames(source, "front", 80.0, Path(tmp_path) / "cache")

@@ -15,8 +15,8 @@ from xd_rcdepth_ros.recordings.reader import Recording
 from xd_rcdepth_ros.recordings.writer import DriveWriter
 from xd_rcdepth_ros.supervision.lidar_depth import SupervisionSettings
 from xd_rcdepth_ros.training.batches import ValidationSamples
-from xd_rcdepth_ros.training.config import SourceConfig
 from xd_rcdepth_ros.training.frames import TrainingFrames, row_medians
+from xd_rcdepth_ros.training.source import SourceConfig
 
 T0 = 1_600_000_000_000_000_000
 

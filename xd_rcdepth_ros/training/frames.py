@@ -26,9 +26,9 @@ from xd_rcdepth_ros.recordings.reader import Recording
 from xd_rcdepth_ros.recordings.wiring import parse_radar_fields, parse_topics
 from xd_rcdepth_ros.supervision.lidar_depth import DenseSupervision, supervise
 from xd_rcdepth_ros.supervision.lidar_radar import sweep_from_lidar
-from xd_rcdepth_ros.training.config import SourceConfig
 from xd_rcdepth_ros.training.kept import keep_array
 from xd_rcdepth_ros.training.sky import SkyLabeller
+from xd_rcdepth_ros.training.source import SourceConfig
 
 _log = logging.getLogger(__name__)
 OnFrame = Callable[[int, int], None]

@@ -28,7 +28,7 @@ from xd_rcdepth_ros.training.batches import (
     collate,
 )
 from xd_rcdepth_ros.training.checkpoints import Checkpoints, header_of
-from xd_rcdepth_ros.training.config import RunConfig, SourceConfig
+from xd_rcdepth_ros.training.config import RunConfig
 from xd_rcdepth_ros.training.frames import TrainingFrames, row_medians
 from xd_rcdepth_ros.training.networks import make_network
 from xd_rcdepth_ros.training.progress import (
@@ -40,6 +40,7 @@ from xd_rcdepth_ros.training.progress import (
     State,
 )
 from xd_rcdepth_ros.training.references import ReferenceStore
+from xd_rcdepth_ros.training.source import SourceConfig
 from xd_rcdepth_ros.training.tasks import DepthTask, StudentTask, TeacherTask
 
 _log = logging.getLogger(__name__)

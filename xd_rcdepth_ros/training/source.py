@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a training run is told about the bags that it learns from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from xd_rcdepth_ros.errors import ConfigurationError
+from xd_rcdepth_ros.supervision.lidar_depth import SupervisionSettings
+from xd_rcdepth_ros.supervision.lidar_radar import RADAR_KINDS
+from xd_rcdepth_ros.supervision.sky import SkyLabelSettings
+
+
+def require(holds: bool, key: str, value: object, expected: str) -> None:
+    """Raise a ConfigurationError that names the key unless the condition holds."""
+    if not holds:
+        raise ConfigurationError(f"{key} is {value!r}; expected {expected}.")
+
+
+@dataclass(frozen=True)
+class SourceConfig:
+    """Bags to learn from.
+
+    Attributes:
+        path: A bag, or a folder that holds bags at any depth.
+        split: Only bags of this split; None takes all.
+        share: Share of the batches' samples drawn from here, relative to the other sources.
+        dense: Where dense depth comes from: ``auto`` (the bag's own reference depth, else lidar),
+            ``depth``, ``lidar`` or ``none``.
+        lidar: False leaves the lidar sweep out too: frames that only a teacher can speak for.
+        sweeps: Sweeps of each radar.
+        keyframes_only: Only frames marked as keyframes.
+        radar: ``recorded``, or made from the frame's lidar anew for each sample: ``sparse``,
+            ``imaging`` or ``mixed`` (either).
+        topics: Topics of bags with other names: ``image=/cam/image,radar.front=/ars/points,...``.
+        radar_fields: Fields of their radar clouds: ``rcs=power,radial_speed=doppler,...``.
+        supervision: How lidar becomes dense depth.
+        sky_model: Model file whose head tells the sky: where it is sure and no lidar point speaks
+            against it, frames with lidar learn the sky from it. None for no such labels.
+        sky_labels: When a pixel is told to be sky by ``sky_model``.
+    """
+
+    path: str
+    split: str | None = None
+    share: float = 1.0
+    dense: str = "auto"
+    lidar: bool = True
+    sweeps: int = 1
+    keyframes_only: bool = False
+    radar: str = "recorded"
+    topics: str = ""
+    radar_fields: str = ""
+    supervision: SupervisionSettings = field(default_factory=SupervisionSettings)
+    sky_model: str | None = None
+    sky_labels: SkyLabelSettings = field(default_factory=SkyLabelSettings)
+
+    def __post_init__(self) -> None:
+        require(self.share > 0, "source share", self.share, "more than 0")
+        require(self.sweeps >= 1, "source sweeps", self.sweeps, "1 or more")
+        kinds = ("auto", "depth", "lidar", "none")
+        require(self.dense in kinds, "source dense", self.dense, f"one of {kinds}")
+        radars = ("recorded", *RADAR_KINDS)
+        require(self.radar in radars, "source radar", self.radar, f"one of {radars}")
+        made = self.radar != "recorded"
+        require(self.lidar or not made, "source radar", self.radar, "'recorded' without lidar")
