@@ -27,6 +27,7 @@ from xd_rcdepth_ros.inference.backends.onnx import OnnxBackend
 from xd_rcdepth_ros.inference.backends.openvino import OpenVINOBackend
 from xd_rcdepth_ros.inference.backends.torch import TorchBackend
 from xd_rcdepth_ros.network import Teacher, load_checkpoint
+from xd_rcdepth_ros.network.prediction import DEPTH
 
 PROJECT = Path(__file__).resolve().parents[2]
 MODEL = PROJECT / "models" / "student.safetensors"
@@ -94,9 +95,9 @@ def test_it_agrees_with_pytorch_at_any_size(name):
     backend, twin = make(name, model), TorchBackend(model, CPU)
     assert (backend.name, backend.device, backend.precision) == (name, "cpu", "fp32")
     for image, radar in frames((96, 160), (128, 256), (96, 160), (64, 320)):
-        depth_m = backend.run(image, radar)
-        assert depth_m.shape == (1, *image.shape[:2]) and depth_m.dtype == np.float32
-        np.testing.assert_allclose(depth_m, twin.run(image, radar), rtol=1e-3, atol=1e-3)
+        output = backend.run(image, radar)
+        assert output.shape == (3, *image.shape[:2]) and output.dtype == np.float32
+        np.testing.assert_allclose(output, twin.run(image, radar), rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.parametrize("name", [OPENVINO, ONNX])
@@ -131,7 +132,7 @@ def test_openvino_in_bf16_says_so_and_stays_as_close_as_pytorch_does():
     found = agreement.check_agreement(backend, twin, (128, 320))
     assert found.mean > 1e-4  # it did compute in half precision
     image, radar = next(frames((128, 320)))
-    ratio = backend.run(image, radar) / twin.run(image, radar)
+    ratio = (backend.run(image, radar) / twin.run(image, radar))[DEPTH]
     assert np.abs(ratio - 1).mean() < 0.02
 
 
@@ -213,9 +214,10 @@ def test_a_backend_that_disagrees_or_fails_is_refused_and_auto_does_without(monk
     def wrong(self, image, radar):
         if fault == "explodes":
             raise RuntimeError("illegal instruction")
-        depth_m = right(self, image, radar)
-        depth_m[3, 5] = depth_m[3, 5] * 1.01 if fault == "one pixel off" else np.nan
-        return depth_m
+        output = right(self, image, radar)
+        wrong_m = output[DEPTH, 3, 5] * 1.01 if fault == "one pixel off" else np.nan
+        output[DEPTH, 3, 5] = wrong_m
+        return output
 
     monkeypatch.setattr(OpenVINOBackend, "run", wrong)
     expected = "illegal instruction" if fault == "explodes" else "does not agree with PyTorch"

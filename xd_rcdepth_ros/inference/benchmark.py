@@ -140,5 +140,11 @@ def _summary(series: Series, first: Series) -> dict[str, Any]:
         "times_as_fast": float(np.median(first.stages_ms["total"]) / np.median(total_ms)),
         "cpu_ms": {q: float(np.percentile(series.cpu_ms, int(q[1:]))) for q in ("p50", "p95")},
         "times_as_fast_by_cpu": float(np.median(first.cpu_ms) / np.median(series.cpu_ms)),
-        "largest_difference_m": float(np.nanmax(np.abs(series.depth_m - first.depth_m))),
+        "largest_difference_m": _largest_difference_m(series.depth_m, first.depth_m),
     }
+
+
+def _largest_difference_m(depth_m: NDArray[np.float32], other_m: NDArray[np.float32]) -> float:
+    """Return the largest difference where both maps tell a depth, metres; 0 where none does."""
+    both = np.isfinite(depth_m) & np.isfinite(other_m)
+    return float(np.abs(depth_m[both] - other_m[both]).max(initial=0.0))

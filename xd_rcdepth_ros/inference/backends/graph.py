@@ -124,11 +124,12 @@ def to_onnx(network: nn.Module) -> bytes:
 
 def to_exported_program(network: nn.Module) -> torch.export.ExportedProgram:
     """Return the network as a ``torch.export`` program; height and width are multiples of 32."""
-    rows, columns = (torch.export.Dim(name, min=1, max=256) for name in ("rows", "columns"))
+    # At fewer rows a map of the radar has one alone, and the program would hold for that size only.
+    rows, columns = (torch.export.Dim(name, min=4, max=256) for name in ("rows", "columns"))
     height, width = STRIDE * rows, STRIDE * columns
     with _quiet(), torch.no_grad():
         return torch.export.export(
             FrameNetwork(network).eval(),
-            example_inputs(network),
+            example_inputs(network, (4 * STRIDE, 6 * STRIDE)),
             dynamic_shapes={"image": {1: height, 2: width}, "radar": {2: height, 3: width}},
         )
