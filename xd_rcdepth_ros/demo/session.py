@@ -189,7 +189,8 @@ def write_radar_fields(file: Path, fields: Mapping[str, RadarFieldMap]) -> Path:
     """Write a params file that lets the depth node read the radar's fields as the reader does."""
     radar = {name: {"fields": asdict(field_map)} for name, field_map in fields.items()}
     content = {"/**": {"ros__parameters": {"radar": radar}}}
-    file.write_text(yaml.safe_dump(content), encoding="utf8")
+    # Quoted: ROS reads a bare y as true.
+    file.write_text(yaml.safe_dump(content, default_style='"'), encoding="utf8")
     return file
 
 
