@@ -54,11 +54,10 @@ def take_over(network: nn.Module, file: str) -> None:
     taken = 0
     for name, value in source.state_dict().items():
         goal = own.get(name)
-        if goal is None or goal.shape[1:] != value.shape[1:] or goal.dim() == 0:
-            continue
-        rows = len(value) if name.startswith("head.") else len(goal)
-        if len(value) == rows and rows <= len(goal):
-            goal[:rows] = value
+        if goal is not None and name.startswith("head.") and goal.shape[1:] == value.shape[1:]:
+            goal = goal[: len(value)]
+        if goal is not None and goal.shape == value.shape:
+            goal.copy_(value)  # a view of the network's own
             taken += value.numel()
     total = sum(value.numel() for value in own.values())
     if type(source) is not type(network) or taken < total / 2:
