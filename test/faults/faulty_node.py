@@ -6,8 +6,8 @@ from __future__ import annotations
 import sys
 import time
 
-from xd_rcdepth_ros.geometry import DepthResult, SensorFrame
-from xd_rcdepth_ros.inference import DepthEstimator
+from xd_rcdepth_ros.geometry import DepthResult
+from xd_rcdepth_ros.inference import DepthEstimator, NetworkInput
 from xd_rcdepth_ros.nodes import depth_node
 
 # The driver's stamps are whole microseconds; the nanoseconds below carry the order.
@@ -18,14 +18,14 @@ STALL_S = 1.0
 class FaultyEstimator(DepthEstimator):
     """A DepthEstimator that obeys marks in the stamps."""
 
-    def estimate(self, frame: SensorFrame, output_size: str = "network") -> DepthResult:
+    def infer(self, prepared: NetworkInput, output_size: str = "network") -> DepthResult:
         """Estimate depth, after raising or sleeping if the stamp is marked."""
-        mark = frame.stamp_ns % 1000
+        mark = prepared.frame.stamp_ns % 1000
         if mark == RAISE:
             raise RuntimeError("the network broke by order")
         if mark == STALL:
             time.sleep(STALL_S)
-        return super().estimate(frame, output_size)
+        return super().infer(prepared, output_size)
 
 
 if __name__ == "__main__":

@@ -133,7 +133,7 @@ def test_openvino_in_bf16_says_so_and_stays_as_close_as_pytorch_does():
     assert found.mean > 1e-4  # it did compute in half precision
     image, radar = next(frames((128, 320)))
     ratio = (backend.run(image, radar) / twin.run(image, radar))[DEPTH]
-    assert np.abs(ratio - 1).mean() < 0.02
+    assert np.abs(ratio - 1).mean() < 0.03
 
 
 @needs("openvino")
