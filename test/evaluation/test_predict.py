@@ -53,7 +53,9 @@ def test_depth_is_the_estimators(files, model_file, tmp_path):
     out = tmp_path / "out"
     arguments = ["--model", str(model_file), "--device", "cpu", "--saliency"]
     assert run(options, *arguments, "--json", str(tmp_path / "r.json")) == 0
-    expected = DepthEstimator.load(model_file, device="cpu").estimate(frame, "input").depth_m
+    expected = (
+        DepthEstimator.load(model_file, device="cpu").estimate(frame, output_size="input").depth_m
+    )
     depth = np.load(out / "depth.npy")
     assert depth.dtype == np.float32
     np.testing.assert_allclose(depth, expected, rtol=1e-4)

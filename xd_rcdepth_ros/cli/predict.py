@@ -21,7 +21,6 @@ from xd_rcdepth_ros.inference import (
     colorize_depth,
     draw_radar,
     overlay_heatmap,
-    shipped_model,
 )
 from xd_rcdepth_ros.recordings.calibration_file import read_calibration
 from xd_rcdepth_ros.recordings.images import decode_image
@@ -153,7 +152,7 @@ def predict(
     """
     fields = parse_radar_fields(radar_fields)
     frame = load_frame(image, radar, calibration, fields, radar_pixels)
-    estimator = DepthEstimator.load(model or shipped_model(), device=device)
+    estimator = DepthEstimator.load(model, device=device)
     result = estimator.estimate(frame, output_size="input")
     files = write_results(out, frame, result, estimator.explain(frame) if saliency else None)
     returns = len(frame.radar[0].points) if frame.radar else 0

@@ -13,6 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 from xd_rcdepth_ros.errors import GeometryError
 
 Float32Array = NDArray[np.float32]
+RADAR_COLUMNS = (3, 4, 5, 6)
+"""Numbers of columns that :meth:`RadarPoints.from_columns` takes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,6 +90,27 @@ class RadarPoints:
             velocity(velocity_mps, 0.0),
             velocity(velocity_compensated_mps, np.nan),
         )
+
+    @classmethod
+    def from_columns(cls, columns: ArrayLike) -> RadarPoints:
+        """Make points from one array with a row for each return.
+
+        Args:
+            columns: (N, 3) x y z; (N, 4) x y z rcs; (N, 5) x y z rcs range rate; or (N, 6) x y z
+                rcs vx vy: metres, dB, m/s, positive when receding.
+
+        Raises:
+            GeometryError: The array has another shape, or holds no numbers.
+        """
+        table = np.asarray(columns)
+        if table.ndim != 2 or table.shape[1] not in RADAR_COLUMNS or table.dtype.kind not in "fiu":
+            raise GeometryError(
+                f"radar is {table.shape} {table.dtype}; expected numbers (N, 3), (N, 4), (N, 5) or "
+                "(N, 6): x y z, then rcs, then range rate or vx vy."
+            )
+        rcs = table[:, 3] if table.shape[1] > 3 else None
+        velocity = {5: table[:, 4:].ravel(), 6: table[:, 4:]}.get(table.shape[1])
+        return cls.from_arrays(table[:, :3], rcs, velocity)
 
     @classmethod
     def concatenate(cls, parts: Sequence[RadarPoints]) -> RadarPoints:

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """From a SensorFrame to a DepthResult, and pictures of both."""
 
-from xd_rcdepth_ros.inference.estimator import DepthEstimator, ModelInfo, NetworkInput
+from xd_rcdepth_ros.inference.arrays import frame_from_arrays
+from xd_rcdepth_ros.inference.estimator import DepthEstimator, NetworkInput
+from xd_rcdepth_ros.inference.model_info import ModelInfo
 from xd_rcdepth_ros.inference.overlay import colorize_depth, draw_radar, overlay_heatmap
 from xd_rcdepth_ros.inference.shipped import shipped_model
 
@@ -11,6 +13,7 @@ __all__ = [
     "NetworkInput",
     "colorize_depth",
     "draw_radar",
+    "frame_from_arrays",
     "overlay_heatmap",
     "shipped_model",
 ]

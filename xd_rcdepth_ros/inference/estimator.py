@@ -5,21 +5,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from xd_rcdepth_ros.errors import ConfigurationError
 from xd_rcdepth_ros.geometry import (
     DepthResult,
     NetworkGrid,
     PinholeCamera,
+    RadarPoints,
     RadarRaster,
+    RigidTransform,
     SensorFrame,
 )
+from xd_rcdepth_ros.inference.arrays import frame_from_arrays
 from xd_rcdepth_ros.inference.backends import Choice, choose_backend
 from xd_rcdepth_ros.inference.explanation import (
     Region,
@@ -28,56 +31,14 @@ from xd_rcdepth_ros.inference.explanation import (
     saliency_map,
     shares_by_sweep,
 )
+from xd_rcdepth_ros.inference.model_info import ModelInfo
+from xd_rcdepth_ros.inference.shipped import shipped_model
 from xd_rcdepth_ros.network import STRIDE, ModelHeader, file_sha256, load_checkpoint
 from xd_rcdepth_ros.network.prediction import DEPTH, ERROR, SKY
 from xd_rcdepth_ros.network.student import Student
 from xd_rcdepth_ros.network.teacher import Teacher
 
 SKY_PROBABILITY = 0.5  # above this a pixel is told as sky, or nothing within range
-
-
-@dataclass(frozen=True)
-class ModelInfo:
-    """What is really running.
-
-    Attributes:
-        name: File name of the model.
-        architecture: Its architecture.
-        parameters: Number of weights.
-        sha256: Checksum of the model file.
-        device: Device in use.
-        backend: Backend in use.
-        precision: Precision in use.
-        max_depth_m: Upper end of the network's range, metres.
-        header: The model file's header.
-        backend_note: Why that backend runs, and how well it agrees with PyTorch.
-        threads: CPU threads of the backend; 0 where it does not tell.
-        estimates_error: Whether the network says how far its depth may be off.
-    """
-
-    name: str
-    architecture: str
-    parameters: int
-    sha256: str
-    device: str
-    backend: str
-    precision: str
-    max_depth_m: float
-    header: ModelHeader
-    backend_note: str = ""
-    threads: int = 0
-    estimates_error: bool = False
-
-    @property
-    def identity(self) -> str:
-        """Name and first 12 digits of the SHA-256 of the model file."""
-        return f"{self.name} {self.sha256[:12]}"
-
-    def describe(self) -> dict[str, Any]:
-        """Return all of it, for logs, reports and diagnostics."""
-        own = {field.name: getattr(self, field.name) for field in fields(self)}
-        del own["header"]
-        return {"model": own.pop("name"), **own, "licence": self.header.licence}
 
 
 class Stopwatch:
@@ -142,7 +103,7 @@ class DepthEstimator:
     @classmethod
     def load(
         cls,
-        model_file: Path | str,
+        model_file: Path | str | None = None,
         device: str = "auto",
         backend: str = "auto",
         precision: str = "auto",
@@ -152,7 +113,7 @@ class DepthEstimator:
         """Load a model file onto a device.
 
         Args:
-            model_file: A .safetensors file of this project.
+            model_file: A .safetensors file of this project; None takes the shipped one.
             device: ``auto``, ``cpu``, ``cuda`` or ``cuda:<n>``.
             backend: ``auto`` (on the CPU OpenVINO, if it is installed and agrees with PyTorch;
                 else PyTorch), ``torch``, ``openvino`` or ``onnx``.
@@ -171,6 +132,7 @@ class DepthEstimator:
                 f"network size is {network_size}; expected (height, width) in positive multiples "
                 f"of {STRIDE}, or nothing to fit the image."
             )
+        model_file = model_file or shipped_model()
         model, header = load_checkpoint(model_file)
         # Both have encode, decode and config.max_depth_m, which is all that is used here.
         assert isinstance(model, (Student, Teacher))
@@ -209,9 +171,28 @@ class DepthEstimator:
         self.backward_passes = self.grid_changes = 0
         self._last_grid = None
 
-    def estimate(self, frame: SensorFrame, output_size: str = "network") -> DepthResult:
-        """Estimate the depth of a frame: :meth:`prepare` and :meth:`infer` in one."""
-        return self.infer(self.prepare(frame), output_size)
+    def estimate(
+        self,
+        image: SensorFrame | ArrayLike,
+        radar: RadarPoints | ArrayLike | None = None,
+        camera: PinholeCamera | ArrayLike | None = None,
+        camera_from_radar: RigidTransform | ArrayLike | None = None,
+        *,
+        output_size: str = "network",
+    ) -> DepthResult:
+        """Estimate the depth of a frame: :meth:`prepare` and :meth:`infer` in one.
+
+        Args:
+            image: A whole frame; or an image, then with the others as ``frame_from_arrays`` takes
+                them.
+            radar: Radar returns of the image.
+            camera: Intrinsics of the image.
+            camera_from_radar: Mounting of the radar.
+            output_size: As for :meth:`infer`.
+        """
+        if not isinstance(image, SensorFrame):
+            image = frame_from_arrays(image, radar, camera, camera_from_radar)
+        return self.infer(self.prepare(image), output_size)
 
     def prepare(self, frame: SensorFrame) -> NetworkInput:
         """Lay a frame onto the network's grid, its radar drawn.

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from xd_rcdepth_ros.errors import MessageError, RecordingError
 from xd_rcdepth_ros.geometry import RadarPoints
+from xd_rcdepth_ros.geometry.radar import RADAR_COLUMNS
 from xd_rcdepth_ros.recordings.pcd import read_radar_pcd
 from xd_rcdepth_ros.recordings.pointcloud import RadarFieldMap, radar_points
 
@@ -83,11 +84,9 @@ def read_csv_radar(path: str | Path, field_map: RadarFieldMap | None = None) -> 
 
 
 def read_npy_radar(path: str | Path) -> RadarPoints:
-    """Read a NumPy file of (N, 3), (N, 4) or (N, 6): x y z rcs vx vy, metres, dB, m/s."""
-    values = _load_numbers(path, (3, 4, 6), "x y z, and rcs, and vx vy").astype(np.float32)
-    strength = values[:, 3] if values.shape[1] > 3 else None
-    velocity = values[:, 4:6] if values.shape[1] > 4 else None
-    return RadarPoints.from_arrays(values[:, :3], strength, velocity)
+    """Read a NumPy file of (N, 3) to (N, 6), as ``RadarPoints.from_columns`` takes it."""
+    what = "x y z, then rcs, then range rate or vx vy"
+    return RadarPoints.from_columns(_load_numbers(path, RADAR_COLUMNS, what))
 
 
 def read_radar_pixels(path: str | Path) -> NDArray[np.float64]:
