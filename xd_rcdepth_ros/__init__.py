@@ -11,7 +11,7 @@ from pkgutil import extend_path
 # source tree comes first on the path, both halves must still be found.
 __path__ = extend_path(__path__, __name__)
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # Imported when first asked for: the command's `--help` must not wait for PyTorch.
 _MODULES = {

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import typer
 
+from xd_rcdepth_ros import __version__
 from xd_rcdepth_ros.cli import main as cli
 from xd_rcdepth_ros.errors import XDRCDepthError
 
@@ -54,7 +55,7 @@ def test_no_verb_and_unknown_verb_are_bad_usage(capsys):
 def test_help_and_version(capsys):
     assert cli.main(["--help"]) == 0
     assert cli.main(["--version"]) == 0
-    assert capsys.readouterr().out.strip().endswith("0.1.0")
+    assert capsys.readouterr().out.strip().endswith(__version__)
 
 
 def test_own_errors_are_told_without_traceback(capsys, tmp_path):

@@ -28,6 +28,19 @@ VERBS = {
     "train": "teacher or student, direct or distilled, from bags",
 }
 
+# What a verb imports beyond the package's own needs -> the extra of pip that brings it.
+EXTRAS = {
+    "embreex": "simulate",
+    "jinja2": "viz",
+    "lightning": "train",
+    "matplotlib": "viz",
+    "onnx": "export",
+    "onnxruntime": "onnx",
+    "openvino": "openvino",
+    "tensorboardX": "train",
+    "torchmetrics": "train",
+}
+
 
 def usage() -> str:
     """Return the help text of the command."""
@@ -64,13 +77,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if verb not in VERBS:
         sys.stderr.write(f"xd-rcdepth: no verb {verb!r}; there are {', '.join(VERBS)}.\n")
         return 2
-    app = importlib.import_module(f"xd_rcdepth_ros.cli.{verb}").app
     try:
+        app = importlib.import_module(f"xd_rcdepth_ros.cli.{verb}").app
         app(rest, prog_name=f"xd-rcdepth {verb}")
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 1
     except XDRCDepthError as error:
         sys.stderr.write(f"xd-rcdepth {verb}: {error}\n")
+        return 1
+    except ModuleNotFoundError as error:
+        extra = EXTRAS.get((error.name or "").partition(".")[0])
+        if extra is None:
+            raise
+        sys.stderr.write(
+            f"xd-rcdepth {verb}: {error.name} is not installed: pip install "
+            f"'xd-rcdepth-ros[{extra}]'.\n"
+        )
         return 1
     except KeyboardInterrupt:
         sys.stderr.write(f"xd-rcdepth {verb}: interrupted\n")

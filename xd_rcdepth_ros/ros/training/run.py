@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from xd_rcdepth_ros.errors import ConfigurationError, DeviceError
-from xd_rcdepth_ros.inference import shipped_model
+from xd_rcdepth_ros.inference import share_folder
 from xd_rcdepth_ros.network import read_header
 from xd_rcdepth_ros.recordings.bags import find_recordings
 from xd_rcdepth_ros.ros.training.parameters import TrainingParameters
@@ -21,7 +21,7 @@ from xd_rcdepth_ros.training.overrides import settings_of, sources_of
 
 def shipped_config(stage: str) -> Path:
     """Return the training configuration that the package ships for a stage."""
-    return shipped_model().parents[1] / "config" / "distill" / f"{stage}.yaml"
+    return share_folder() / "config" / "distill" / f"{stage}.yaml"
 
 
 def run_of(given: TrainingParameters) -> RunConfig:
