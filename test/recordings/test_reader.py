@@ -209,14 +209,15 @@ def test_missing_topics_are_listed_with_those_found(tmp_path):
         Recording(tmp_path / "bag", topics=wrong)
 
 
-def test_a_bag_without_radar_is_read_and_said(tmp_path, caplog):
+def test_a_bag_without_radar_is_read_and_known_as_such(tmp_path):
     with DriveWriter(tmp_path / "bag") as writer:
         writer.camera_info("front", T0, CAMERA)
         writer.image("front", T0, PNG, "png")
-    with caplog.at_level(logging.WARNING), Recording(tmp_path / "bag") as recording:
-        assert recording.frame(0).radar == ()
+    with Recording(tmp_path / "bag") as recording:
+        assert recording.lacks_radar and recording.frame(0).radar == ()
         assert recording.frame(0).depth_m is None
-    assert "no radar topic" in caplog.text
+    with Recording(tmp_path / "bag", radars=[]) as recording:
+        assert not recording.lacks_radar  # none was wanted
 
 
 def test_missing_transforms_name_both_frames(tmp_path):

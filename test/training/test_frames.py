@@ -2,6 +2,7 @@
 """Training frames carry the sky, and sources load with what they have."""
 
 import logging
+import shutil
 
 import cv2
 import numpy as np
@@ -53,8 +54,25 @@ def test_pictures_with_nothing_but_sky_load(pictures, tmp_path, dense, caplog):
         sample = ValidationSamples([frames], 41.75)[0]
         assert sample.single_m.isnan().all() and sample.dense_m.isnan().all()
         assert not sample.radar.any()
-    told = [r for r in caplog.records if "neither reference depth nor lidar" in r.message]
-    assert len(told) == (dense == "auto")  # once, and only where it was not asked for
+    warnings = [r for r in caplog.records if "neither reference depth nor lidar" in r.message]
+    assert len(warnings) == (dense == "auto")  # once, and only where it was not asked for
+
+
+@pytest.mark.parametrize(("radar", "warnings"), [("recorded", 1), ("mixed", 0)])
+def test_a_source_without_radar_is_warned_of_once_and_not_where_radar_is_made(
+    pictures, tmp_path, radar, warnings, caplog
+):
+    shutil.copytree(pictures, tmp_path / "source/first")
+    shutil.copytree(pictures, tmp_path / "source/second")
+    source = SourceConfig(str(tmp_path / "source"), dense="none", radar=radar)
+    with (
+        caplog.at_level(logging.WARNING),
+        TrainingFrames(source, "front", 41.75, tmp_path / "cache"),
+    ):
+        pass
+    found = [r.message for r in caplog.records if "no radar topic" in r.message]
+    assert len(found) == warnings
+    assert all("first" in text and "second" in text for text in found)
 
 
 @pytest.mark.parametrize("dense", ["auto", "none", "lidar"])

@@ -12,7 +12,7 @@ from typing import Any
 
 from xd_rcdepth_ros.errors import XDRCDepthError
 from xd_rcdepth_ros.geometry import SensorFrame
-from xd_rcdepth_ros.recordings.bags import find_recordings
+from xd_rcdepth_ros.recordings.bags import NO_RADAR, find_recordings, warn_of_lack
 from xd_rcdepth_ros.recordings.pointcloud import RadarFieldMap
 from xd_rcdepth_ros.recordings.reader import Recording
 from xd_rcdepth_ros.recordings.schema import TopicNames
@@ -61,6 +61,7 @@ class RecordedFrames:
         self._frames: list[tuple[Recording, int]] = []
         self._stack = ExitStack()
         errors: list[XDRCDepthError] = []
+        without_radar: list[Path] = []
         for bag in find_recordings(path, split):
             try:
                 recording = self._stack.enter_context(
@@ -71,12 +72,15 @@ class RecordedFrames:
                 errors.append(error)
                 continue
             self.bags.append(bag)
+            if recording.lacks_radar:
+                without_radar.append(bag)
             if recording.skipped:
                 self.notes[str(bag)] = dict(recording.skipped)
             numbers = recording.keyframe_indices() if keyframes_only else range(len(recording))
             self._frames += [(recording, number) for number in numbers]
         if not self.bags:
             raise errors[0]
+        warn_of_lack(path, without_radar, NO_RADAR)
 
     def __enter__(self) -> RecordedFrames:
         return self

@@ -18,16 +18,12 @@ from xd_rcdepth_ros.geometry.sky import (
     SKY,
     SKY_VALUES,
     UNKNOWN,
+    merge_sky,
     sky_of_depth,
     split_sky,
 )
-from xd_rcdepth_ros.geometry.sweeps import (
-    MAX_SWEEP_GAP_NS,
-    LidarSweep,
-    RadarSweep,
-    nearest_stamp,
-    sweeps_up_to,
-)
+from xd_rcdepth_ros.geometry.sweep_choice import MAX_SWEEP_GAP_NS, nearest_stamp, sweeps_up_to
+from xd_rcdepth_ros.geometry.sweeps import LidarSweep, RadarSweep
 
 __all__ = [
     "MAX_RANGE_M",
@@ -47,6 +43,7 @@ __all__ = [
     "RadarSweep",
     "RigidTransform",
     "SensorFrame",
+    "merge_sky",
     "nearest_stamp",
     "rasterize_depth",
     "rasterize_radar",

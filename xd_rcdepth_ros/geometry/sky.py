@@ -29,3 +29,16 @@ def sky_of_depth(
 def split_sky(depth_m: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
     """Return a depth map (H, W), metres, with NaN instead of +Inf, and its sky mask (H, W)."""
     return np.where(np.isfinite(depth_m), depth_m, np.float32(np.nan)), sky_of_depth(depth_m)
+
+
+def merge_sky(*masks: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return where there is known to be sky: (H, W) float32, 1 sky, 0 something, NaN unknown.
+
+    Args:
+        masks: (H, W) each, of ``SKY``, ``NOT_SKY`` and ``UNKNOWN``; a later one is trusted more.
+    """
+    sky = np.full(masks[0].shape, np.nan, np.float32)
+    for mask in masks:
+        known = mask != UNKNOWN
+        sky[known] = mask[known] == SKY
+    return sky

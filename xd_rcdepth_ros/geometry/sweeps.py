@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One sweep of a radar or a lidar, how it lies to the camera, and which sweeps go with an image."""
+"""One sweep of a radar or a lidar, and how it lies to the camera."""
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,8 +11,6 @@ from numpy.typing import NDArray
 from xd_rcdepth_ros.geometry.pose import RigidTransform
 from xd_rcdepth_ros.geometry.radar import RadarPoints
 
-MAX_SWEEP_GAP_NS = 500_000_000
-"""Sweeps of one radar further apart than this do not belong to one past, nanoseconds."""
 _MIRROR_CAMERA = np.diag([-1.0, 1.0, 1.0])  # camera x points right
 _MIRROR_SENSOR = np.diag([1.0, -1.0, 1.0])  # radar and lidar y points left
 
@@ -97,37 +93,3 @@ class LidarSweep:
         transform = _scaled_transform(self.camera_from_lidar, factor)
         points = self.points_m * np.float32(factor)
         return replace(self, points_m=points, camera_from_lidar=transform)
-
-
-def nearest_stamp(
-    stamps_ns: Sequence[int] | NDArray[np.int64], stamp_ns: int, window_ns: int
-) -> int | None:
-    """Return the index of the stamp that is nearest to another; the earlier one of two as near.
-
-    Args:
-        stamps_ns: Ascending stamps, nanoseconds.
-        stamp_ns: The other one, such as an image's.
-        window_ns: Greatest distance; None is returned where all are farther.
-    """
-    after = bisect_left(stamps_ns, stamp_ns)
-    beside = range(max(after - 1, 0), min(after + 1, len(stamps_ns)))
-    near = [i for i in beside if abs(int(stamps_ns[i]) - stamp_ns) <= window_ns]
-    return min(near, key=lambda i: abs(int(stamps_ns[i]) - stamp_ns), default=None)
-
-
-def sweeps_up_to(
-    stamps_ns: Sequence[int] | NDArray[np.int64], newest: int, count: int
-) -> list[int]:
-    """Return the indices of a sweep and of those before it, newest first, none behind a gap.
-
-    Args:
-        stamps_ns: Ascending stamps of a radar, nanoseconds.
-        newest: Index of the newest sweep wanted.
-        count: Sweeps wanted, at least 1.
-    """
-    chosen = [newest]
-    for index in range(newest - 1, max(newest - count, -1), -1):
-        if stamps_ns[index + 1] - stamps_ns[index] > MAX_SWEEP_GAP_NS:
-            break
-        chosen.append(index)
-    return chosen

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import logging
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,10 @@ from rosbags.highlevel import AnyReader
 from xd_rcdepth_ros.errors import RecordingError, XDRCDepthError
 from xd_rcdepth_ros.recordings import schema
 
+_log = logging.getLogger(__name__)
+
 STORAGE_FILES = (".mcap", ".db3")
+NO_RADAR = "no radar topic, so these frames hold the image alone"
 _ROS1_MAGIC = b"#ROSBAG V"
 
 
@@ -163,3 +167,15 @@ def _listed_files(folder: Path) -> set[str]:
 def _metadata(folder: Path) -> dict[str, Any]:
     text = (folder / "metadata.yaml").read_text(encoding="utf8")
     return dict(yaml.safe_load(text)["rosbag2_bagfile_information"])
+
+
+def warn_of_lack(source: str | Path, bags: Sequence[Path], lack: str) -> None:
+    """Log, once for a source of bags, what some of them lack; nothing if there are none.
+
+    Args:
+        source: The folder or bag that was asked for.
+        bags: Those that lack it.
+        lack: What they lack, and what follows from it, as in "no radar topic, so ...".
+    """
+    if bags:
+        _log.warning("%s: %s: %s", source, lack, ", ".join(bag.name for bag in bags))

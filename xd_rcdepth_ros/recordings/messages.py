@@ -24,6 +24,9 @@ from xd_rcdepth_ros.geometry import (
 )
 from xd_rcdepth_ros.recordings.images import image_rows
 
+# Its place until it moved to recordings.images; kept here for one release.
+from xd_rcdepth_ros.recordings.images import raw_image_rgb as raw_image_rgb
+
 # Names of lens models in camera_info -> numbers of coefficients; OpenCV takes any of its lengths.
 _OPENCV_LENGTHS = (4, 5, 8, 12, 14)
 _COEFFICIENTS = {

@@ -54,6 +54,9 @@ class Recording:
             ``camera``, ``radars`` and ``lidar``.
         radar_fields: Names of the radar clouds' fields; None chooses by known names.
 
+    Attributes:
+        lacks_radar: True if any radar was wanted and there is none.
+
     Raises:
         RecordingError: The bag is missing or damaged, or lacks a topic; the text names the topics
             that were found and those that were wanted.
@@ -92,8 +95,8 @@ class Recording:
             self.close()
             raise
         self.info: dict[str, Any] = read_info(self.path)
-        if not self._radars and (topics is None or topics.radars is None) and radars is None:
-            _log.warning("%s has no radar topic; its frames hold the image alone", self.path)
+        any_radar = radars is None and (topics is None or topics.radars is None)
+        self.lacks_radar = any_radar and not self._radars
         self.tags = frozenset(str(tag) for tag in self.info.get("tags", ()))
 
     def __enter__(self) -> Recording:

@@ -14,11 +14,10 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
-from xd_rcdepth_ros.geometry import NOT_SKY, SKY, UNKNOWN, NetworkGrid, SensorFrame, sky_of_depth
+from xd_rcdepth_ros.geometry import NOT_SKY, NetworkGrid, SensorFrame, merge_sky, sky_of_depth
 from xd_rcdepth_ros.training.augmentation import AugmentationConfig, augment
 from xd_rcdepth_ros.training.frames import TrainingFrames
 
@@ -212,7 +211,7 @@ def to_tensors(
         for depth, mask in zip((dense, single), beyond, strict=True)
     )
     drawn = () if frame.sky is None else (frame.sky,)
-    sky = sky_truth(beyond[0], *drawn, beyond[1])
+    sky = merge_sky(beyond[0], *drawn, beyond[1])
     return Batch(
         torch.from_numpy(np.ascontiguousarray(frame.image.transpose(2, 0, 1))).float() / 255,
         torch.zeros_like(radar) if zero_radar else radar,
@@ -243,16 +242,3 @@ def join(left: Batch, right: Batch, column: int) -> Batch:
 def collate(samples: Sequence[Batch]) -> Batch:
     """Stack samples into a batch."""
     return Batch(*(torch.stack(parts) for parts in zip(*samples, strict=True)))
-
-
-def sky_truth(*masks: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return where there is known to be sky: (H, W) float32, 1 sky, 0 something, NaN unknown.
-
-    Args:
-        masks: (H, W) each, of ``SKY``, ``NOT_SKY`` and ``UNKNOWN``; a later one is trusted more.
-    """
-    sky = np.full(masks[0].shape, np.nan, np.float32)
-    for mask in masks:
-        known = mask != UNKNOWN
-        sky[known] = mask[known] == SKY
-    return sky

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from xd_rcdepth_ros.errors import RecordingError, XDRCDepthError
 from xd_rcdepth_ros.geometry import NetworkGrid, SensorFrame
-from xd_rcdepth_ros.recordings.bags import find_recordings
+from xd_rcdepth_ros.recordings.bags import NO_RADAR, find_recordings, warn_of_lack
 from xd_rcdepth_ros.recordings.reader import Recording
 from xd_rcdepth_ros.recordings.wiring import parse_radar_fields, parse_topics
 from xd_rcdepth_ros.supervision.lidar_depth import DenseSupervision, supervise
@@ -77,17 +77,12 @@ class TrainingFrames:
                 recording.keyframe_indices() if source.keyframes_only else range(len(recording))
             )
         ]
-        bare = [
-            recording.path.name
-            for recording in self.recordings
-            if not (recording.has_depth or recording.has_lidar)
-        ]
-        if bare and source.dense == "auto":
-            _log.warning(
-                "%s: neither reference depth nor lidar in %s; these frames teach no depth",
-                source.path,
-                ", ".join(bare),
-            )
+        if source.dense == "auto":
+            bare = [r.path for r in self.recordings if not (r.has_depth or r.has_lidar)]
+            warn_of_lack(source.path, bare, "neither reference depth nor lidar, so no depth")
+        if source.radar == "recorded":
+            silent = [r.path for r in self.recordings if r.lacks_radar]
+            warn_of_lack(source.path, silent, NO_RADAR)
         self._sky = (
             None if source.sky_model is None else SkyLabeller(source.sky_model, source.sky_labels)
         )

@@ -20,7 +20,7 @@ from functools import partial
 from typing import Generic, TypeVar
 
 from xd_rcdepth_ros.geometry import MAX_SWEEP_GAP_NS, nearest_stamp
-from xd_rcdepth_ros.ros.sync.history import History, Sweep, SweepT
+from xd_rcdepth_ros.geometry.sweep_choice import Sweep, SweepHistory, SweepT
 
 ImageT = TypeVar("ImageT")
 
@@ -272,7 +272,7 @@ class CameraSynchronizer(Synchronizer[ImageT, SweepT]):
             return {name: h.used.count(False) for name, h in self._histories.items()}
 
     def _start_sweeps(self) -> None:
-        self._histories: dict[str, History[SweepT]] = {name: History() for name in self._radars}
+        self._histories = {name: SweepHistory[SweepT]() for name in self._radars}
 
     def _take_sweep(self, sweep: Sweep[SweepT]) -> bool:
         history, settings = self._histories[sweep.radar], self.settings

@@ -13,6 +13,7 @@ import message_filters
 from rclpy.duration import Duration
 from std_msgs.msg import Header
 
+from xd_rcdepth_ros.geometry.sweep_choice import Sweep, SweepT
 from xd_rcdepth_ros.recordings.messages import stamp_ns_of
 from xd_rcdepth_ros.ros.conversions import ns_to_stamp
 from xd_rcdepth_ros.ros.sync.core import (
@@ -23,7 +24,6 @@ from xd_rcdepth_ros.ros.sync.core import (
     Waiting,
     run_all,
 )
-from xd_rcdepth_ros.ros.sync.history import Sweep, SweepT
 
 QUEUE_SIZE = 10
 

@@ -1,18 +1,61 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The sweeps of one radar that images may still want, and when its next one is to be expected."""
+"""Which sweeps go with an image: one rule for recordings and for the live node.
+
+A recording has all stamps at once. The live node keeps the sweeps of each radar in a
+``SweepHistory``, which also says whether a nearer one is still to be expected.
+"""
 
 from __future__ import annotations
 
 from bisect import bisect_left
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
 from typing import Generic, TypeVar
 
-from xd_rcdepth_ros.geometry import nearest_stamp, sweeps_up_to
+import numpy as np
+from numpy.typing import NDArray
 
 SweepT = TypeVar("SweepT")
+
+MAX_SWEEP_GAP_NS = 500_000_000
+"""Sweeps of one radar further apart than this do not belong to one past, nanoseconds."""
+
+
+def nearest_stamp(
+    stamps_ns: Sequence[int] | NDArray[np.int64], stamp_ns: int, window_ns: int
+) -> int | None:
+    """Return the index of the stamp that is nearest to another; the earlier one of two as near.
+
+    Args:
+        stamps_ns: Ascending stamps, nanoseconds.
+        stamp_ns: The other one, such as an image's.
+        window_ns: Greatest distance; None is returned where all are farther.
+    """
+    after = bisect_left(stamps_ns, stamp_ns)
+    beside = range(max(after - 1, 0), min(after + 1, len(stamps_ns)))
+    near = [i for i in beside if abs(int(stamps_ns[i]) - stamp_ns) <= window_ns]
+    return min(near, key=lambda i: abs(int(stamps_ns[i]) - stamp_ns), default=None)
+
+
+def sweeps_up_to(
+    stamps_ns: Sequence[int] | NDArray[np.int64], newest: int, count: int
+) -> list[int]:
+    """Return the indices of a sweep and of those before it, newest first, none behind a gap.
+
+    Args:
+        stamps_ns: Ascending stamps of a radar, nanoseconds.
+        newest: Index of the newest sweep wanted.
+        count: Sweeps wanted, at least 1.
+    """
+    chosen = [newest]
+    for index in range(newest - 1, max(newest - count, -1), -1):
+        if stamps_ns[index + 1] - stamps_ns[index] > MAX_SWEEP_GAP_NS:
+            break
+        chosen.append(index)
+    return chosen
 
 
 @dataclass(frozen=True)
@@ -24,7 +67,7 @@ class Sweep(Generic[SweepT]):
     payload: SweepT
 
 
-class History(Generic[SweepT]):
+class SweepHistory(Generic[SweepT]):
     """Sweeps of one radar in the order of their stamps, and which of them were used."""
 
     def __init__(self) -> None:
