@@ -4,6 +4,7 @@
 import os
 import signal
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,10 @@ settings.load_profile("project")
 
 os.environ.update(this_machine_only(os.environ))
 os.environ.setdefault("ROS_DOMAIN_ID", str(1 + os.getpid() % 100))
+
+# Graphs that tests make are cached for this run alone; processes that tests start see them too.
+_cache = tempfile.TemporaryDirectory(prefix="xd_rcdepth_test_cache.")
+os.environ["XDG_CACHE_HOME"] = _cache.name
 
 # A background job's children ignore Ctrl-C; the processes that tests interrupt must not.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

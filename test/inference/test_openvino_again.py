@@ -1,33 +1,171 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A node that is configured again and again converts its network once."""
+"""OpenVINO graphs are made once: kept in the process and in the user's cache folder."""
 
 from __future__ import annotations
 
+import json
+
+import numpy as np
+import pytest
 import torch
 
-from xd_rcdepth_ros.inference.backends import openvino as backend
-from xd_rcdepth_ros.network import Student, StudentConfig
+from xd_rcdepth_ros.inference.backends import ModelFile, checked, choose_backend, graph_cache
+from xd_rcdepth_ros.inference.backends.checked import CheckedGraph
+from xd_rcdepth_ros.inference.backends.graph import to_openvino
+from xd_rcdepth_ros.inference.backends.graph_cache import GraphCache
+from xd_rcdepth_ros.network import ModelHeader, Student, StudentConfig, save_checkpoint
+from xd_rcdepth_ros.network.prediction import DEPTH
+
+pytest.importorskip("openvino", reason="OpenVINO is not installed")
+SIZE = (64, 96)
+SMALL = {"decoder_channels": (48, 32, 24, 16), "daspp_growth": 8}
 
 
-def test_the_same_weights_are_converted_once(monkeypatch):
-    """PyTorch's tracer never frees what it traced: each conversion more is memory for good."""
-    converted = []
-    made = backend.OpenVINOBackend
-    monkeypatch.setattr(backend, "to_openvino", converted.append)
-    monkeypatch.setattr(made, "__init__", lambda *_: None)
-    monkeypatch.setattr(made, "_converted", ("", None))
-    small = StudentConfig(decoder_channels=(48, 32, 24, 16), daspp_growth=8)
-    torch.manual_seed(1)
-    first = Student(small).eval()
-    again = Student(small).eval()
-    again.load_state_dict(first.state_dict())
-    for network in (first, again):
-        made.from_network(network)
-    assert converted == [first]
-    with torch.no_grad():
-        again.head.bias += 1.0
-    made.from_network(again)
-    farther = Student(StudentConfig(**{**vars(small), "max_depth_m": 50.0})).eval()
-    farther.load_state_dict(again.state_dict())
-    made.from_network(farther)
-    assert converted == [first, again, farther]
+def write_model(path, seed=1):
+    torch.manual_seed(seed)
+    header = ModelHeader("xd_rcdepth_student", SMALL, input_size=SIZE)
+    save_checkpoint(path, Student(StudentConfig(**SMALL)), header)
+    return path
+
+
+@pytest.fixture(scope="module")
+def convert():
+    """The converter, which takes seconds, run once for the same weights."""
+    done = {}
+
+    def converted(network):
+        key = float(sum(p.detach().double().sum() for p in network.parameters()))
+        if key not in done:
+            done[key] = to_openvino(network)
+        return done[key].clone()
+
+    return converted
+
+
+@pytest.fixture
+def model_file(tmp_path, monkeypatch, convert):
+    """A small model, an empty cache folder, and a process that remembers no graph."""
+    monkeypatch.setattr(checked, "to_openvino", convert)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(CheckedGraph, "_last", None)
+    return write_model(tmp_path / "small.safetensors")
+
+
+@pytest.fixture
+def conversions(model_file, convert, monkeypatch):
+    """How often a network was converted."""
+    done = []
+    monkeypatch.setattr(checked, "to_openvino", lambda network: done.append(1) or convert(network))
+    return done
+
+
+def new_process(monkeypatch):
+    monkeypatch.setattr(CheckedGraph, "_last", None)
+
+
+def load(path, precision="fp32"):
+    return choose_backend(ModelFile(path), "openvino", "cpu", precision, 1, SIZE)
+
+
+def test_the_same_weights_are_converted_once_in_a_process_and_once_for_all(
+    model_file, tmp_path, monkeypatch, conversions
+):
+    first = load(model_file)
+    assert "none was in the cache" in first.note
+    load(model_file)
+    assert len(conversions) == 1
+    new_process(monkeypatch)
+    again = load(model_file)
+    assert len(conversions) == 1 and "graph from the cache" in again.note
+    image, radar = np.full((*SIZE, 3), 90, np.uint8), np.zeros((4, *SIZE), np.float32)
+    np.testing.assert_allclose(
+        first.backend.run(image, radar), again.backend.run(image, radar), rtol=1e-6
+    )
+    load(write_model(tmp_path / "other.safetensors", seed=2))
+    assert len(conversions) == 2
+
+
+def test_a_cached_graph_needs_no_weights_in_pytorch(model_file, monkeypatch):
+    load(model_file)
+    new_process(monkeypatch)
+    model = ModelFile(model_file)
+    monkeypatch.setattr(model, "network", lambda: pytest.fail("the weights were loaded"))
+    choose_backend(model, "auto", "cpu", size=SIZE)
+
+
+@pytest.mark.parametrize("damage", ["cut short", "a flipped byte", "empty", "other version"])
+def test_an_unusable_cache_is_made_anew_and_said(model_file, monkeypatch, conversions, damage):
+    load(model_file)
+    (path,) = (graph_cache.cache_folder() / "graphs").iterdir()
+    data = bytearray(path.read_bytes())
+    if damage == "cut short":
+        path.write_bytes(data[: len(data) // 2])
+    elif damage == "a flipped byte":
+        data[-7] ^= 255
+        path.write_bytes(data)
+    elif damage == "empty":
+        path.write_bytes(b"")
+    else:
+        monkeypatch.setattr(graph_cache, "FORMAT", graph_cache.FORMAT + 1)
+    new_process(monkeypatch)
+    made = load(model_file)
+    expected = "format 1 and not 2" if damage == "other version" else "cut short or damaged"
+    assert "graph made anew" in made.note and expected in made.note
+    assert len(conversions) == 2
+    new_process(monkeypatch)
+    assert "graph from the cache" in load(model_file).note
+    assert [file.name for file in path.parent.iterdir()] == [path.name]  # no half-written file
+
+
+def test_a_cache_that_cannot_be_written_is_said_and_nothing_more(model_file, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    made = load(model_file)
+    assert made.backend.name == "openvino" and "could not be kept" in made.note
+
+
+def test_a_graph_that_disagrees_is_not_kept(model_file, monkeypatch):
+    right = checked.OpenVINOBackend.run
+    monkeypatch.setattr(
+        checked.OpenVINOBackend, "run", lambda self, i, r: right(self, i, r) * np.float32(1.01)
+    )
+    assert choose_backend(ModelFile(model_file), "auto", "cpu", size=SIZE).backend.name == "torch"
+    assert not (graph_cache.cache_folder() / "graphs").exists()
+
+
+def test_auto_takes_bf16_only_if_road_scenes_keep_their_depth(model_file, monkeypatch):
+    if not checked.computes_in("bf16"):
+        pytest.skip("this CPU does not compute in bf16")
+    right = checked.OpenVINOBackend.run
+
+    def coarse(self, image, radar):
+        depth = right(self, image, radar)
+        return depth * np.float32(1.05) if self.precision == "bf16" else depth
+
+    monkeypatch.setattr(checked.OpenVINOBackend, "run", coarse)
+    made = load(model_file, "auto")
+    assert made.backend.precision == "fp32"
+    assert "fp32, since" in made.note and "road scenes" in made.note
+    new_process(monkeypatch)
+    monkeypatch.setattr(checked.OpenVINOBackend, "run", right)
+    assert load(model_file, "auto").backend.precision == "fp32"  # the verdict is cached
+    GraphCache(ModelFile(model_file).sha256).path.unlink()
+    new_process(monkeypatch)
+    made = load(model_file, "auto")
+    assert made.backend.precision == "bf16" and "bf16 on road scenes" in made.note
+
+
+def test_auto_on_a_cpu_without_bf16_is_fp32_and_says_so(model_file, monkeypatch):
+    monkeypatch.setattr(checked, "computes_in", lambda precision: precision == "fp32")
+    made = load(model_file, "auto")
+    assert made.backend.precision == "fp32"
+    assert "fp32, since this CPU does not compute in bf16" in made.note
+
+
+def test_the_cache_says_what_made_it(model_file):
+    load(model_file)
+    cache = GraphCache(ModelFile(model_file).sha256)
+    graph, facts = cache.load()
+    assert {port.any_name for port in graph.inputs} == {"image", "radar"}
+    assert "mean difference" in json.dumps(facts)
+    assert DEPTH == 0

@@ -8,6 +8,7 @@ import torch
 from xd_rcdepth_ros.errors import ConfigurationError, DeviceError
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+QUANTISED = "int8"  # of OpenVINO alone
 
 
 def select_device(name: str = "auto") -> torch.device:
@@ -39,15 +40,16 @@ def select_device(name: str = "auto") -> torch.device:
 
 
 def select_precision(name: str, device: torch.device) -> str:
-    """Return the precision to run in: ``auto`` is fp16 on a GPU and fp32 on the CPU.
+    """Return the precision that PyTorch runs in: ``auto`` is fp16 on a GPU, fp32 on the CPU.
 
     Raises:
         ConfigurationError: The name is unknown, or fp16 was asked for on the CPU.
     """
     if name == "auto":
         return "fp16" if device.type == "cuda" else "fp32"
-    if name not in PRECISIONS:
-        raise ConfigurationError(f"precision is {name!r}; expected one of {['auto', *PRECISIONS]}.")
+    allowed = ["auto", *PRECISIONS, QUANTISED]
+    if name not in allowed:
+        raise ConfigurationError(f"precision is {name!r}; expected one of {allowed}.")
     if name == "fp16" and device.type == "cpu":
         raise ConfigurationError("precision fp16 is not supported on the CPU; use fp32 or bf16.")
     return name

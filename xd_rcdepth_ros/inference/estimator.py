@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import ArrayLike, NDArray
 
 from xd_rcdepth_ros.errors import ConfigurationError
@@ -23,7 +24,7 @@ from xd_rcdepth_ros.geometry import (
     SensorFrame,
 )
 from xd_rcdepth_ros.inference.arrays import frame_from_arrays
-from xd_rcdepth_ros.inference.backends import Choice, choose_backend
+from xd_rcdepth_ros.inference.backends import Backend, ModelFile, TorchBackend, choose_backend
 from xd_rcdepth_ros.inference.explanation import (
     Region,
     explanation_config,
@@ -33,10 +34,8 @@ from xd_rcdepth_ros.inference.explanation import (
 )
 from xd_rcdepth_ros.inference.model_info import ModelInfo
 from xd_rcdepth_ros.inference.shipped import shipped_model
-from xd_rcdepth_ros.network import STRIDE, ModelHeader, file_sha256, load_checkpoint
+from xd_rcdepth_ros.network import STRIDE, ModelHeader
 from xd_rcdepth_ros.network.prediction import DEPTH, ERROR, SKY
-from xd_rcdepth_ros.network.student import Student
-from xd_rcdepth_ros.network.teacher import Teacher
 
 SKY_PROBABILITY = 0.5  # above this a pixel is told as sky, or nothing within range
 
@@ -81,7 +80,9 @@ class DepthEstimator:
     in different threads at once; each of them in one.
 
     Args:
-        choice: What runs the network, and its twin in PyTorch for what needs gradients.
+        backend: What runs the network for the depth.
+        model: Its model file, for what needs gradients: that is loaded into PyTorch when first
+            asked for.
         info: What is running.
         network_size: (height, width) of the network's grid, multiples of 32; None takes the
             smallest grid that holds the image.
@@ -92,10 +93,14 @@ class DepthEstimator:
     """
 
     def __init__(
-        self, choice: Choice, info: ModelInfo, network_size: tuple[int, int] | None = None
+        self,
+        backend: Backend,
+        model: ModelFile,
+        info: ModelInfo,
+        network_size: tuple[int, int] | None = None,
     ) -> None:
         self.info = info
-        self._backend, self._twin = choice.backend, choice.twin
+        self._backend, self._model = backend, model
         self._size = network_size
         self._last_grid: tuple[int, int] | None = None
         self.backward_passes = self.grid_changes = 0
@@ -117,7 +122,9 @@ class DepthEstimator:
             device: ``auto``, ``cpu``, ``cuda`` or ``cuda:<n>``.
             backend: ``auto`` (on the CPU OpenVINO, if it is installed and agrees with PyTorch;
                 else PyTorch), ``torch``, ``openvino`` or ``onnx``.
-            precision: ``auto``, ``fp32``, ``bf16`` or ``fp16``.
+            precision: ``auto`` (bf16 where the CPU computes in it and road scenes keep their depth,
+                else fp32; fp16 on a GPU), ``fp32``, ``bf16``, ``fp16``, or ``int8``: OpenVINO with
+                the quantised file that the command export wrote beside the model file.
             network_size: (height, width) of the network's grid; None fits the image.
             threads: CPU threads of the backend; 0 leaves the number to it.
 
@@ -132,27 +139,30 @@ class DepthEstimator:
                 f"network size is {network_size}; expected (height, width) in positive multiples "
                 f"of {STRIDE}, or nothing to fit the image."
             )
-        model_file = model_file or shipped_model()
-        model, header = load_checkpoint(model_file)
-        # Both have encode, decode and config.max_depth_m, which is all that is used here.
-        assert isinstance(model, (Student, Teacher))
-        size = network_size or _usual_grid(header)
+        model = ModelFile(model_file or shipped_model())
+        size = network_size or _usual_grid(model.header)
         choice = choose_backend(model, backend, device, precision, threads, size)
         info = ModelInfo(
-            name=Path(model_file).name,
-            architecture=header.architecture,
-            parameters=sum(p.numel() for p in model.parameters()),
-            sha256=file_sha256(model_file),
+            name=model.path.name,
+            architecture=model.header.architecture,
+            parameters=model.parameters,
+            sha256=model.sha256,
             device=choice.backend.device,
             backend=choice.backend.name,
             precision=choice.backend.precision,
             max_depth_m=model.config.max_depth_m,
-            header=header,
+            header=model.header,
             backend_note=choice.note,
             threads=choice.backend.threads,
             estimates_error=model.config.error_and_sky,
         )
-        return cls(choice, info, network_size)
+        return cls(choice.backend, model, info, network_size)
+
+    @property
+    def _twin(self) -> TorchBackend:
+        if isinstance(self._backend, TorchBackend):
+            return self._backend
+        return self._model.twin(torch.device(self._backend.device))
 
     def grid(self, camera: PinholeCamera) -> NetworkGrid:
         """Return how images of a camera are laid onto the network's grid."""
@@ -162,12 +172,18 @@ class DepthEstimator:
         """Return the camera of the depth that comes out at ``output_size="network"``."""
         return self.grid(camera).camera_of_image(camera)
 
-    def warm_up(self, camera: PinholeCamera) -> None:
-        """Run depth and saliency once on an empty image, so that the first real frame is fast."""
+    def warm_up(self, camera: PinholeCamera, explanations: bool = True) -> None:
+        """Run the network once on an empty image, so that the first real frame is fast.
+
+        Args:
+            camera: Camera of the frames to come.
+            explanations: Also run the saliency, for which the weights are loaded into PyTorch.
+        """
         image = np.zeros((camera.height, camera.width, 3), np.uint8)
         frame = SensorFrame(image, camera)
         self.estimate(frame)
-        self.explain(frame)
+        if explanations:
+            self.explain(frame)
         self.backward_passes = self.grid_changes = 0
         self._last_grid = None
 
@@ -321,7 +337,7 @@ class DepthEstimator:
         return shares_by_sweep(raster, signed, [len(sweep.points) for sweep in frame.radar])
 
     def describe(self) -> Mapping[str, Any]:
-        """Return the identity of what runs, and how often its grid changed."""
+        """Return the identity of what runs, for logs and diagnostics."""
         return {**self.info.describe(), "grid_changes": self.grid_changes}
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from xd_rcdepth_ros.errors import ConfigurationError
-from xd_rcdepth_ros.inference.backends.agreement import check_agreement
+from xd_rcdepth_ros.errors import ConfigurationError, DeviceError
+from xd_rcdepth_ros.inference.backends.agreement import TOLERANCES, check_agreement
 from xd_rcdepth_ros.inference.backends.base import Backend, import_runtime
 from xd_rcdepth_ros.inference.backends.graph import (
+    METADATA,
     import_openvino,
     to_exported_program,
     to_onnx,
@@ -25,10 +27,11 @@ from xd_rcdepth_ros.inference.backends.graph import (
 from xd_rcdepth_ros.inference.backends.onnx import OnnxBackend
 from xd_rcdepth_ros.inference.backends.openvino import OpenVINOBackend
 from xd_rcdepth_ros.inference.backends.torch import TorchBackend
+from xd_rcdepth_ros.inference.quantisation import measure_loss, quantise, split_frames
+from xd_rcdepth_ros.inference.road_frames import RoadFrame
 from xd_rcdepth_ros.network import STRIDE, ModelHeader, file_sha256, load_checkpoint
 
 SUFFIXES = {"onnx": ".onnx", "openvino": ".xml", "torch_export": ".pt2"}
-METADATA = "xd_rcdepth"
 CONTRACT = {
     "image": "(1, H, W, 3) uint8, RGB, rectified; H and W multiples of 32",
     "radar": "(1, C, H, W) float32: depth m, RCS dBsm, vx m/s, vy m/s; one pixel a return, else 0",
@@ -52,7 +55,12 @@ class _ProgramBackend:
         return np.asarray(output[0].numpy())
 
 
-def export_model(model_file: Path | str, out: Path | str, file_format: str) -> dict[str, Any]:
+def export_model(
+    model_file: Path | str,
+    out: Path | str,
+    file_format: str,
+    frames: Sequence[RoadFrame] = (),
+) -> dict[str, Any]:
     """Write a model for another runtime, load it there, and compare it with PyTorch.
 
     The graph takes and gives what ``CONTRACT`` says: normalisation is part of it, and height and
@@ -62,6 +70,8 @@ def export_model(model_file: Path | str, out: Path | str, file_format: str) -> d
         model_file: A .safetensors file of this project.
         out: File to write; OpenVINO's weights go beside it, as ``.bin``.
         file_format: ``onnx``, ``openvino`` or ``torch_export``.
+        frames: If there are any, an OpenVINO file is quantised to int8: two thirds of the frames
+            calibrate it, and the others measure what that costs.
 
     Returns:
         Files with size and checksum, inputs and output, checks and identity, ready for JSON.
@@ -78,13 +88,19 @@ def export_model(model_file: Path | str, out: Path | str, file_format: str) -> d
         raise ConfigurationError(f"format is {file_format!r}; expected one of {sorted(SUFFIXES)}.")
     if out.suffix != suffix:
         raise ConfigurationError(f"{out} must end in {suffix} for the format {file_format}.")
+    if frames and file_format != "openvino":
+        raise ConfigurationError(f"int8 is for the format openvino; the format is {file_format}.")
     network, header = load_checkpoint(model_file)
     facts = _facts(Path(model_file), header, network)
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.stem}.partial.") as folder:
-        backend = _write(network, Path(folder) / out.name, file_format, facts)
-        twin = TorchBackend(network, torch.device("cpu"))
-        checks = [_check(backend, twin, size) for size in _sizes(header)]
+        path = Path(folder) / out.name
+        if frames:
+            checks = _write_quantised(network, path, facts, frames)
+        else:
+            backend = _write(network, path, file_format, facts)
+            twin = TorchBackend(network, torch.device("cpu"))
+            checks = [_check(backend, twin, size) for size in _sizes(header)]
         files = []
         # The name that was asked for comes last: whoever sees it sees all of it.
         for part in sorted(Path(folder).iterdir(), key=lambda path: path.name == out.name):
@@ -108,12 +124,8 @@ def _write(network: Any, path: Path, file_format: str, facts: Mapping[str, Any])
         torch.export.save(to_exported_program(network), path, extra_files=extra)
         return _ProgramBackend(path)
     if file_format == "openvino":
-        openvino = import_openvino()
-        model = to_openvino(network)
-        for key, value in facts.items():
-            model.set_rt_info(str(value), [METADATA, key])
-        openvino.save_model(model, path, compress_to_fp16=False)
-        return OpenVINOBackend(openvino.Core().read_model(path))
+        _save(to_openvino(network), path, facts)
+        return OpenVINOBackend(import_openvino().Core().read_model(path))
     onnx = import_runtime("onnx", "onnx")
     model = onnx.load_from_string(to_onnx(network))
     for key, value in facts.items():
@@ -121,6 +133,41 @@ def _write(network: Any, path: Path, file_format: str, facts: Mapping[str, Any])
     onnx.checker.check_model(model)
     path.write_bytes(model.SerializeToString())
     return OnnxBackend(path.read_bytes(), torch.device("cpu"))
+
+
+def _save(graph: Any, path: Path, facts: Mapping[str, Any]) -> None:
+    for key, value in facts.items():
+        graph.set_rt_info(str(value), [METADATA, key])
+    import_openvino().save_model(graph, path, compress_to_fp16=False)
+
+
+def _write_quantised(
+    network: Any, path: Path, facts: dict[str, Any], frames: Sequence[RoadFrame]
+) -> list[dict[str, Any]]:
+    """Write a quantised OpenVINO file with its loss of accuracy, and return what was measured.
+
+    Raises:
+        DeviceError: It loses too much.
+    """
+    graph = to_openvino(network)
+    calibration, held_out = split_frames(frames)
+    quantised = quantise(graph, calibration)
+    loss = measure_loss(OpenVINOBackend(graph), OpenVINOBackend(quantised, "int8"), held_out)
+    allowed = TOLERANCES["int8"].mean
+    if not loss.difference <= allowed:
+        raise DeviceError(
+            f"quantised to int8, the depth moves by {loss}; at most {100 * allowed:g} % are "
+            "allowed. Calibrate with more frames that look like yours, or use bf16."
+        )
+    _save(quantised, path, facts)
+    facts |= {
+        "precision": "int8",
+        "calibration_frames": len(calibration),
+        "loss": str(loss),
+        "weights_sha256": file_sha256(path.with_suffix(".bin")),
+    }
+    _save(quantised, path, facts)  # once more: the checksum stands in the file beside the weights
+    return [asdict(loss)]
 
 
 def _check(backend: Backend, twin: TorchBackend, size: tuple[int, int]) -> dict[str, Any]:

@@ -97,7 +97,7 @@ class DepthNode(LifecycleNode):
             for radar in config.radar_inputs.values():
                 message_type(radar.type)
             start_s = time.monotonic()
-            estimator.warm_up(_warm_up_camera(estimator))
+            estimator.warm_up(_warm_up_camera(estimator), explanations=False)
         except Exception as error:  # rclpy would swallow it; a driver may throw anything
             return self._fail_transition("configure", error)
         self._problem = ""

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Does a backend say what PyTorch says? Checked on one made-up frame before it may be used."""
+"""Does a backend say what PyTorch says, and a smaller precision what single precision says?
+
+The first is checked on one made-up frame, to the worst pixel; the second on road scenes, by the
+mean difference as a share of the depth, which is what a user of the depth notices.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,7 @@ from numpy.typing import NDArray
 from xd_rcdepth_ros.errors import DeviceError
 from xd_rcdepth_ros.inference.backends.base import Backend
 from xd_rcdepth_ros.inference.backends.torch import TorchBackend
+from xd_rcdepth_ros.inference.road_frames import road_frames
 from xd_rcdepth_ros.network.prediction import DEPTH
 
 NEAREST_M = 1.0
@@ -19,7 +24,7 @@ NEAREST_M = 1.0
 
 @dataclass(frozen=True)
 class Tolerance:
-    """How far depth may lie from PyTorch's in single precision.
+    """How far depth may lie from that in single precision.
 
     Attributes:
         mean: Mean difference as a share of the depth.
@@ -27,18 +32,18 @@ class Tolerance:
     """
 
     mean: float
-    worst: float
+    worst: float = np.inf
 
 
-# Shares of the depth, and of at least 1 m. Half precision rounds each activation to 8 (bf16) or 11
-# (fp16) significant bits, and how far that moves the depth is up to the network: so half precision
-# may also differ by HALF_FACTOR times as much as PyTorch's own.
+# Shares of the depth, and of at least 1 m.
+EXACT = Tolerance(1e-4, 1e-3)
 TOLERANCES = {
-    "fp32": Tolerance(1e-4, 1e-3),
-    "fp16": Tolerance(5e-3, 1e-1),
-    "bf16": Tolerance(3e-2, 2.5e-1),
+    "fp32": EXACT,
+    "fp16": Tolerance(0.02),
+    "bf16": Tolerance(0.02),
+    "int8": Tolerance(0.08),
 }
-HALF_FACTOR = 2.0
+ROAD_FRAMES = 4
 
 
 @dataclass(frozen=True)
@@ -63,11 +68,14 @@ class Agreement:
         return self.mean <= self.tolerance.mean and self.worst <= self.tolerance.worst
 
     def __str__(self) -> str:
-        return (
+        text = (
             f"mean difference {100 * self.mean:.2g} % of the depth (allowed "
-            f"{100 * self.tolerance.mean:.2g} %), worst {100 * self.worst:.2g} % (allowed "
-            f"{100 * self.tolerance.worst:.2g} %)"
+            f"{100 * self.tolerance.mean:.2g} %)"
         )
+        if np.isfinite(self.tolerance.worst):
+            worst, allowed = 100 * self.worst, 100 * self.tolerance.worst
+            text += f", worst {worst:.2g} % (allowed {allowed:.2g} %)"
+        return text
 
 
 def compare(
@@ -77,7 +85,7 @@ def compare(
 
     Args:
         depth_m: Depth to judge.
-        reference_m: PyTorch's depth in single precision.
+        reference_m: Depth in single precision.
         tolerance: What is allowed.
     """
     if depth_m.shape != reference_m.shape or not np.isfinite(depth_m).all():
@@ -112,7 +120,7 @@ def made_up_frame(
 
 
 def check_agreement(backend: Backend, twin: TorchBackend, size: tuple[int, int]) -> Agreement:
-    """Run a backend and PyTorch on a made-up frame.
+    """Run a backend in single precision and PyTorch on a made-up frame.
 
     Args:
         backend: Backend to judge.
@@ -124,19 +132,47 @@ def check_agreement(backend: Backend, twin: TorchBackend, size: tuple[int, int])
     """
     image, radar = made_up_frame(*size, twin.radar_channels)
     reference_m = twin.run(image, radar)[DEPTH]
-    tolerance = TOLERANCES[backend.precision]
-    if backend.precision != "fp32":
-        usual = compare(
-            twin.in_precision(backend.precision).run(image, radar)[DEPTH], reference_m, tolerance
-        )
-        tolerance = Tolerance(
-            max(tolerance.mean, HALF_FACTOR * usual.mean),
-            max(tolerance.worst, HALF_FACTOR * usual.worst),
-        )
-    found = compare(backend.run(image, radar)[DEPTH], reference_m, tolerance)
+    found = compare(backend.run(image, radar)[DEPTH], reference_m, EXACT)
     if not found.holds:
         raise DeviceError(
             f"backend {backend.name!r} on {backend.device} in {backend.precision} does not agree "
             f"with PyTorch: {found}. Use backend 'torch', and another version of the runtime."
         )
     return found
+
+
+def check_precision(
+    backend: Backend, exact: Backend, size: tuple[int, int], channels: int
+) -> Agreement:
+    """Run a backend in another precision and in single precision on road scenes.
+
+    Args:
+        backend: Backend to judge.
+        exact: The same weights in single precision.
+        size: Height and width of the grid.
+        channels: Channels of the radar raster.
+
+    Raises:
+        DeviceError: Depth changes by more than the tolerance of that precision.
+    """
+    tolerance = TOLERANCES[backend.precision]
+    found = [
+        compare(
+            backend.run(frame.image, frame.radar)[DEPTH],
+            exact.run(frame.image, frame.radar)[DEPTH],
+            tolerance,
+        )
+        for frame in road_frames(size, channels, ROAD_FRAMES)
+    ]
+    together = Agreement(
+        float(np.mean([one.mean for one in found])),
+        max(one.worst for one in found),
+        max(one.worst_m for one in found),
+        tolerance,
+    )
+    if not together.holds:
+        raise DeviceError(
+            f"backend {backend.name!r} in {backend.precision} changes the depth of road scenes too "
+            f"much: {together}. Use precision auto or fp32."
+        )
+    return together

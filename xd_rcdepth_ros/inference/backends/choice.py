@@ -6,13 +6,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch import nn
 
-from xd_rcdepth_ros.errors import ConfigurationError, DeviceError, XDRCDepthError
+from xd_rcdepth_ros.errors import CheckpointError, ConfigurationError, DeviceError, XDRCDepthError
 from xd_rcdepth_ros.inference.backends.agreement import check_agreement
 from xd_rcdepth_ros.inference.backends.base import Backend
+from xd_rcdepth_ros.inference.backends.checked import openvino_backend
+from xd_rcdepth_ros.inference.backends.model_file import ModelFile
 from xd_rcdepth_ros.inference.backends.onnx import OnnxBackend
-from xd_rcdepth_ros.inference.backends.openvino import OpenVINOBackend
 from xd_rcdepth_ros.inference.backends.torch import TorchBackend
 from xd_rcdepth_ros.inference.device import select_device, select_precision
 
@@ -26,17 +26,15 @@ class Choice:
 
     Attributes:
         backend: Backend for the depth.
-        twin: The same weights in PyTorch, for gradients; the backend itself if that is PyTorch.
         note: Why this backend, in words.
     """
 
     backend: Backend
-    twin: TorchBackend
     note: str
 
 
 def choose_backend(
-    network: nn.Module,
+    model: ModelFile,
     backend: str = "auto",
     device: str = "auto",
     precision: str = "auto",
@@ -48,15 +46,16 @@ def choose_backend(
     A backend other than PyTorch is compared with it before it is used.
 
     Args:
-        network: Network on the CPU, in eval mode.
+        model: Model file.
         backend: ``auto`` (PyTorch on a GPU; on the CPU OpenVINO if it is installed and agrees,
             else PyTorch), ``torch``, ``openvino`` or ``onnx``.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:<n>``; OpenVINO runs on the CPU only.
-        precision: ``auto``, ``fp32``, ``bf16`` or ``fp16``.
+        precision: ``auto``, ``fp32``, ``bf16``, ``fp16`` or ``int8``.
         threads: CPU threads; 0 leaves the number to the backend.
         size: Height and width of the grid of that comparison, multiples of 32.
 
     Raises:
+        CheckpointError: The weights, or a quantised file beside them, cannot be used.
         ConfigurationError: An option holds a value that is not allowed.
         DeviceError: The device or a backend named here cannot be used.
     """
@@ -67,23 +66,35 @@ def choose_backend(
     if backend == "openvino" and device == "auto":
         device = "cpu"
     target = select_device(device)
+    select_precision(precision, target)  # refuses what no backend of the device has
+    note = "as asked for"
+    if backend == "auto":
+        note = "auto: PyTorch on a GPU"
+    if backend == "auto" and target.type == "cpu":
+        try:
+            return _accelerated(model, _AUTO_ON_CPU, target, precision, threads, size, "auto: ")
+        except CheckpointError:
+            raise
+        except XDRCDepthError as error:
+            if precision == "int8":
+                raise
+            note = f"auto: PyTorch, since {error}"
     if backend in ("auto", "torch"):
+        if precision == "int8":
+            raise ConfigurationError(
+                "backend 'torch' does not run in int8. Use backend 'openvino' or other precision."
+            )
         chosen = select_precision(precision, target)
-        note = "as asked for"
-        if backend == "auto" and target.type == "cuda":
-            note = "auto: PyTorch on a GPU"
-        elif backend == "auto":
-            try:
-                return _accelerated(network, _AUTO_ON_CPU, target, chosen, threads, size, "auto: ")
-            except XDRCDepthError as error:
-                note = f"auto: PyTorch, since {error}"
-        made = TorchBackend(network, target, chosen, threads)
-        return Choice(made, made, note)
-    return _accelerated(network, backend, target, precision, threads, size)
+        if chosen == "fp32":
+            made = model.twin(target, threads)
+        else:
+            made = TorchBackend(model.network(), target, chosen, threads)
+        return Choice(made, note)
+    return _accelerated(model, backend, target, precision, threads, size)
 
 
 def _accelerated(
-    network: nn.Module,
+    model: ModelFile,
     name: str,
     device: torch.device,
     precision: str,
@@ -110,12 +121,10 @@ def _accelerated(
     try:
         backend: Backend
         if name == "openvino":
-            chosen = select_precision(precision, device)
-            backend = OpenVINOBackend.from_network(network, chosen, threads)
+            backend, found = openvino_backend(model, precision, threads, size)
         else:
-            backend = OnnxBackend.from_network(network, device, threads)
-        twin = TorchBackend(network, device)
-        found = check_agreement(backend, twin, size)
+            backend = OnnxBackend.from_network(model.network(), device, threads)
+            found = str(check_agreement(backend, model.twin(device), size))
     except XDRCDepthError:
         raise
     except Exception as error:  # a runtime may throw anything
@@ -123,4 +132,4 @@ def _accelerated(
             f"backend {name!r} could not take the network ({type(error).__name__}: {error}). Use "
             "backend 'torch', and another version of the runtime."
         ) from error
-    return Choice(backend, twin, f"{why}{name} agrees with PyTorch: {found}")
+    return Choice(backend, f"{why}{name} agrees with PyTorch: {found}")

@@ -19,6 +19,7 @@ from xd_rcdepth_ros.inference.backends.base import import_runtime
 from xd_rcdepth_ros.network import STRIDE
 
 INPUTS, OUTPUT = ("image", "radar"), "depth"
+METADATA = "xd_rcdepth"  # under which a file for another runtime says what it is
 # Traced at this grid, height and width; they stay free in the graph.
 _TRACE_SIZE = (2 * STRIDE, 3 * STRIDE)
 

@@ -50,11 +50,12 @@ class NodeParameters(ParameterTable):
         "auto takes OpenVINO on a CPU if it is and does, else PyTorch.",
         change="unconfigured",
     )
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = parameter(
+    precision: Literal["auto", "fp32", "bf16", "fp16", "int8"] = parameter(
         "precision",
         "auto",
-        "Number format of the network; auto is fp16 for PyTorch on a GPU, else fp32. onnx runs in "
-        "fp32 only, a CPU never in fp16, and openvino in bf16 only where the CPU has it.",
+        "Number format of the network; auto is fp16 for PyTorch on a GPU, bf16 for openvino where "
+        "the CPU has it and road scenes keep their depth, else fp32. onnx runs in fp32 only, a CPU "
+        "never in fp16; int8 is for openvino, from the file that the command export wrote.",
         change="unconfigured",
     )
     threads: int = parameter(
