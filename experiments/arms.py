@@ -29,7 +29,7 @@ import yaml
 from rich.console import Console
 from torch import nn
 
-from xd_rcdepth_ros.cli.describe import count_gmac
+from xd_rcdepth_ros.benchmark.compute import count_gmac
 from xd_rcdepth_ros.evaluation.data import RecordedFrames
 from xd_rcdepth_ros.evaluation.evaluator import evaluate
 from xd_rcdepth_ros.evaluation.model import ModelPredictor

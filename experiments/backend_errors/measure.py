@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The depth error of the shipped student by each backend and precision, all in one run.
 
-python experiments/backend_errors/measure.py out/recordings/astyx [--model F]
+python experiments/backend_errors/measure.py out/recordings/astyx [--model F] [--int8]
+
+With --int8 a quantised file must lie beside the model file; see docs/inference.md.
 
 Writes results.json and results.png beside this script.
 """
@@ -34,12 +36,14 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--model", type=Path, default=shipped_model())
     parser.add_argument("--folder", type=Path, default=Path(__file__).parent)
+    parser.add_argument("--int8", action="store_true")
     args = parser.parse_args()
+    ways = (*WAYS, ("openvino", "int8")) if args.int8 else WAYS
     predictors = {
         f"{backend} {precision}": ModelPredictor(
             DepthEstimator.load(args.model, "cpu", backend, precision)
         )
-        for backend, precision in WAYS
+        for backend, precision in ways
     }
     with RecordedFrames(args.data, "val") as frames:
         cards = evaluate(frames, predictors).cards

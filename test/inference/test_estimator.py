@@ -44,7 +44,7 @@ def model_file(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def estimator(model_file):
-    return DepthEstimator.load(model_file, device="cpu")
+    return DepthEstimator.load(model_file, device="cpu", precision="fp32")
 
 
 def make_frame(width=250, height=130, focal=120.0, radar=True):
@@ -107,7 +107,7 @@ def test_network_size_covers_the_whole_image(model_file, size):
 
 def test_a_smaller_grid_shows_the_network_a_world_that_is_farther(model_file):
     """Half the focal length: all the network sees is twice as far, and its depth is halved."""
-    fixed = DepthEstimator.load(model_file, device="cpu", network_size=(64, 96))
+    fixed = DepthEstimator.load(model_file, "cpu", precision="fp32", network_size=(64, 96))
     frame = make_frame(192, 128, focal=100.0)
     prepared = fixed.prepare(frame)
     assert prepared.grid.depth_scale == 0.5

@@ -7,7 +7,7 @@ import pytest
 import torch
 import yaml
 
-from xd_rcdepth_ros.cli.describe import count_gmac
+from xd_rcdepth_ros.benchmark.compute import count_gmac
 from xd_rcdepth_ros.errors import ConfigurationError
 from xd_rcdepth_ros.network import Student, StudentConfig
 from xd_rcdepth_ros.network.daspp import PointwiseDASPP

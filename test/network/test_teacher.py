@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from xd_rcdepth_ros.cli.describe import count_gmac
+from xd_rcdepth_ros.benchmark.compute import count_gmac
 from xd_rcdepth_ros.errors import CheckpointError, ConfigurationError
 from xd_rcdepth_ros.geometry import (
     PinholeCamera,

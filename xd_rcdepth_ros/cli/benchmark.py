@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""xd-rcdepth benchmark: latency and throughput a stage and a backend, as table and JSON."""
+"""xd-rcdepth benchmark: latency and throughput, from the bare network to the node over DDS."""
 
 from __future__ import annotations
 
+import json
+import os
 import platform
+import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Optional
 
@@ -11,30 +15,25 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from xd_rcdepth_ros.cli.options import JSON_FILE, MODEL
+from xd_rcdepth_ros import __version__
+from xd_rcdepth_ros.benchmark.report import compare, plot, summary_lines
+from xd_rcdepth_ros.benchmark.run import PARTS, Plan, run_benchmark
+from xd_rcdepth_ros.benchmark.stages import STAGES
+from xd_rcdepth_ros.cli.options import JSON_FILE, MODEL, words
 from xd_rcdepth_ros.cli.output import write_json
-from xd_rcdepth_ros.cli.progress import ProgressBar
-from xd_rcdepth_ros.errors import ConfigurationError, DeviceError
-from xd_rcdepth_ros.inference import DepthEstimator, shipped_model
+from xd_rcdepth_ros.errors import ConfigurationError, XDRCDepthError
+from xd_rcdepth_ros.inference import shipped_model
 from xd_rcdepth_ros.inference.backends import BACKENDS
-from xd_rcdepth_ros.inference.benchmark import STAGES, benchmark_frame, measure
+from xd_rcdepth_ros.inference.processor import processor_name
 from xd_rcdepth_ros.network import STRIDE
 
 app = typer.Typer(add_completion=False)
-ALL = ("torch:fp32", "torch:bf16", "openvino:fp32", "openvino:bf16", "onnx:fp32")
+ALL = ("openvino:fp32", "openvino:bf16", "openvino:int8", "torch:fp32", "torch:bf16", "onnx:fp32")
+QUICK = ALL[:4]
+SIZES = ((352, 704), (192, 640), (256, 448), (448, 800))
 
 
-def processor() -> str:
-    """Return the name of the CPU."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf8").splitlines()
-    except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()
-
-
-def split(names: list[str]) -> list[tuple[str, str]]:
+def split(names: Sequence[str]) -> list[tuple[str, str]]:
     """Return (backend, precision) for texts such as ``openvino:bf16``; precision may be left out.
 
     Raises:
@@ -53,7 +52,7 @@ def split(names: list[str]) -> list[tuple[str, str]]:
 
 
 def table_of(rows: list[dict[str, Any]], title: str) -> Table:
-    """Return the figures for people."""
+    """Return the stages for people."""
     table = Table(
         "backend", "precision", *STAGES, "frames/s", "CPU ms", "times as fast", title=title
     )
@@ -77,51 +76,102 @@ def benchmark(
     model: Optional[Path] = MODEL,
     backend: Optional[list[str]] = typer.Option(
         None,
-        help="torch, openvino, onnx or auto, with :fp32, :bf16 or :fp16 if wanted; may be "
+        help="torch, openvino, onnx or auto, with :fp32, :bf16, :fp16 or :int8 if wanted; may be "
         "given several times. The first is what the others are compared with. All that this "
         "machine has, if left out.",
     ),
     device: str = typer.Option("cpu", help="auto, cpu, cuda or cuda:<n>."),
-    size: tuple[int, int] = typer.Option(
-        (352, 704), help="Height and width of the network's grid, pixels."
+    size: Optional[tuple[int, int]] = typer.Option(
+        None, help="Height and width of the network's grid, pixels; several if left out."
     ),
-    frames: int = typer.Option(50, min=1, help="Frames of each backend."),
+    frames: int = typer.Option(50, min=1, help="Frames of each backend and size."),
     threads: int = typer.Option(0, min=0, help="CPU threads; 0 for automatic."),
+    parts: str = typer.Option(",".join(PARTS), help="What is measured."),
+    quick: bool = typer.Option(False, "--quick", help="Fewer frames, one size: within 50 s."),
+    against: Optional[Path] = typer.Option(
+        None, "--compare", help="JSON of an earlier run; prints how each figure has changed."
+    ),
+    beyond: float = typer.Option(
+        1.5, min=1.0, help="Fail if a figure is more than this many times as bad as then."
+    ),
+    picture: Optional[Path] = typer.Option(None, "--plot", help="Write charts to this SVG file."),
     json_file: Optional[Path] = JSON_FILE,
 ) -> None:
-    """Time the stages of a frame, from camera image and radar returns to depth.
+    """Time the network, the stages of a frame, and the whole node over DDS.
 
     The backends take turns of five frames, so that other load on the machine strikes all alike; and
-    CPU time is shown beside, which such load hardly moves. Milliseconds are p50 / p95.
+    CPU time is shown beside, which such load hardly moves. Compare ratios of one run; times of two
+    runs only where the machine does nothing else. Milliseconds are p50 / p95.
     """
-    if any(n < STRIDE or n % STRIDE for n in size):
+    if size is not None and any(n < STRIDE or n % STRIDE for n in size):
         raise ConfigurationError(f"size is {size}; expected multiples of {STRIDE}.")
-    model = model or shipped_model()
+    chosen = words([parts])
+    if unknown := [part for part in chosen if part not in PARTS]:
+        raise ConfigurationError(f"parts are {parts!r}; {unknown} is none of {list(PARTS)}.")
+    old = _read(against) if against is not None else {}
     console = Console(stderr=True)
-    estimators, left_out = [], {}
-    for name, precision in split(list(backend or ALL)):
-        try:
-            estimators.append(DepthEstimator.load(model, device, name, precision, size, threads))
-        except (DeviceError, ConfigurationError) as error:
-            if backend:
-                raise
-            left_out[f"{name}:{precision}"] = str(error)
-            console.print(f"left out {name}:{precision}: {error}", style="yellow", markup=False)
-    if not estimators:
-        raise DeviceError("no backend can be used on this machine.")
-    frame = benchmark_frame(*size, estimators[0].info.header.focal_length_px)
-    with ProgressBar(console=console, transient=True) as bar:
-        task = bar.add_task("frames", total=frames)
-        rows = measure(estimators, frame, frames, lambda done: bar.update(task, completed=done))
-    title = f"{estimators[0].info.name}, grid {size[0]}x{size[1]}, ms p50 / p95"
-    Console().print(table_of(rows, title))
+    plan = Plan(
+        model=model or shipped_model(),
+        backends=split(list(backend or (QUICK if quick else ALL))),
+        must_have=bool(backend),
+        device=device,
+        sizes=(size,) if size else SIZES[:1] if quick else SIZES,
+        frames=min(frames, 10) if quick else frames,
+        threads=threads,
+        parts=chosen,
+        quick=quick,
+    )
+    with console.status("measuring") as status:
+        result = run_benchmark(plan, status.update)
+    result = {"machine": _machine(), **result}
+    for what, why in result["left_out"].items():
+        console.print(f"left out {what}: {why}", style="yellow", markup=False)
+    if "rows" in result:
+        grid = "x".join(map(str, result["grid"]))
+        title = f"{result['model']['model']}, grid {grid}, ms p50 / p95"
+        Console().print(table_of(result["rows"], title))
+    for line in summary_lines(result):
+        Console().print(line, highlight=False, soft_wrap=True)
     if json_file is not None:
-        result = {
-            "model": dict(estimators[0].describe()),
-            "grid": list(size),
-            "image": [frame.camera.height, frame.camera.width],
-            "processor": processor(),
-            "rows": rows,
-            "left_out": left_out,
-        }
         write_json(json_file, result)
+    if picture is not None:
+        picture.write_text(plot(result), encoding="utf8")
+    _judge(compare(old, result), beyond)
+
+
+def _judge(ratios: dict[str, float], beyond: float) -> None:
+    """Print how figures have changed; fail if one is too bad."""
+    for name, ratio in ratios.items():
+        text = f"{name}: {ratio:.2f} of the earlier run's" + (" (worse)" if ratio > 1 else "")
+        Console().print(text, highlight=False, soft_wrap=True)
+    if worse := [f"{name} ({ratio:.2f})" for name, ratio in ratios.items() if ratio > beyond]:
+        raise XDRCDepthError(
+            f"more than {beyond:g} times as bad as in the earlier run: {', '.join(worse)}."
+        )
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Read the JSON of an earlier run.
+
+    Raises:
+        ConfigurationError: It is none.
+    """
+    try:
+        return dict(json.loads(path.read_text(encoding="utf8")))
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(
+            f"{path} cannot be compared with ({error}); expected a file of benchmark --json."
+        ) from error
+
+
+def _machine() -> dict[str, Any]:
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+    return {
+        "processor": processor_name(),
+        "cores": os.cpu_count(),
+        "load_average": load,
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "xd_rcdepth_ros": __version__,
+        "measured_at": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+    }

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Optional
@@ -13,25 +12,13 @@ import typer
 from rich.console import Console
 from rich.table import Table
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
+from xd_rcdepth_ros.benchmark.compute import HEIGHT, WIDTH, count_gmac
 from xd_rcdepth_ros.cli.options import JSON_FILE
 from xd_rcdepth_ros.cli.output import write_json
 from xd_rcdepth_ros.network import Student, Teacher, file_sha256, load_checkpoint
 
 app = typer.Typer(add_completion=False)
-HEIGHT, WIDTH = 352, 704
-
-
-def count_gmac(model: nn.Module, height: int = HEIGHT, width: int = WIDTH) -> float:
-    """Return the multiply-accumulate operations of one image, in thousand millions."""
-    # Shapes alone decide the count: on the meta device nothing is computed.
-    model = copy.deepcopy(model).eval().to("meta")
-    inputs = [torch.zeros(1, channels, height, width, device="meta") for channels in (3, 4)]
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        model(*inputs)
-    operations: int = counter.get_total_flops()
-    return operations / 2e9  # one multiply-accumulate counts as two operations
 
 
 def describe_architecture(model: nn.Module) -> dict[str, Any]:

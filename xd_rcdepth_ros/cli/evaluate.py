@@ -12,9 +12,11 @@ from rich.console import Console
 from rich.table import Table
 
 from xd_rcdepth_ros.cli.options import (
+    BACKEND,
     CAMERA,
     DEVICE,
     JSON_FILE,
+    PRECISION,
     RADAR_FIELDS,
     SPLIT,
     TOPICS,
@@ -86,10 +88,12 @@ def evaluate_model(
     every: int = typer.Option(1, min=1, help="Use every n-th frame."),
     examples: int = typer.Option(2, min=1, help="Worst, median and best frames in the report."),
     device: str = DEVICE,
+    backend: str = BACKEND,
+    precision: str = PRECISION,
 ) -> None:
     """Score a model on bags by the papers' protocol."""
     protocol = Protocol(clamp=clamp, rows=parse_rows(rows), truth=truth)
-    estimator = DepthEstimator.load(model, device=device)
+    estimator = DepthEstimator.load(model, device, backend, precision)
     predict = ModelPredictor(estimator)
     console = Console(stderr=True)
     with RecordedFrames(

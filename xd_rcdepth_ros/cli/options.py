@@ -19,6 +19,8 @@ from xd_rcdepth_ros.errors import ConfigurationError
 JSON_FILE: Any = typer.Option(None, "--json", help="Write the figures to this file.")
 MODEL: Any = typer.Option(None, help="Model file (.safetensors); the shipped one if left out.")
 DEVICE: Any = typer.Option("auto", help="auto, cpu, cuda or cuda:<n>.")
+BACKEND: Any = typer.Option("auto", help="auto, torch, openvino or onnx.")
+PRECISION: Any = typer.Option("auto", help="auto, fp32, bf16, fp16 or int8.")
 SPLIT: Any = typer.Option(None, help="Only bags of this split, such as val; all if left out.")
 CAMERA: Any = typer.Option("front", help="Camera of drive bags; --topics names other topics.")
 TOPICS: Any = typer.Option(

@@ -34,13 +34,16 @@ def nice_step(top: float, lines: int = 4) -> float:
     return next(m * power for m in (1.0, 2.0, 5.0, 10.0) if m * power >= rough * (1 - 1e-9))
 
 
-def line_chart(title: str, unit: str, series: Sequence[Series]) -> str:
-    """Return a chart over the frame's number, from zero up, as an SVG element.
+def line_chart(
+    title: str, unit: str, series: Sequence[Series], ends: tuple[str, str] | None = None
+) -> str:
+    """Return a chart from zero up, over the frame's number if not said otherwise, as SVG element.
 
     Args:
         title: What the chart shows.
         unit: Unit of the values.
         series: Lines.
+        ends: What stands below the first and the last value.
     """
     known = [v for line in series for v in line.values if v is not None]
     step = nice_step(max(known, default=1.0))
@@ -62,9 +65,10 @@ def line_chart(title: str, unit: str, series: Sequence[Series]) -> str:
             f'<text x="{_LEFT - 6}" y="{level + 4:.1f}" text-anchor="end">{number * step:g}</text>'
         )
     parts.append(f'<text x="{_LEFT - 6}" y="{_TOP - 12}" text-anchor="end">{unit}</text>')
+    first, last = (html.escape(end) for end in ends or ("frame 1", f"frame {count}"))
     parts.append(
-        f'<text x="{_WIDTH - _RIGHT}" y="{_HEIGHT - 6}" text-anchor="end">frame {count}</text>'
-        f'<text x="{_LEFT}" y="{_HEIGHT - 6}">frame 1</text>'
+        f'<text x="{_WIDTH - _RIGHT}" y="{_HEIGHT - 6}" text-anchor="end">{last}</text>'
+        f'<text x="{_LEFT}" y="{_HEIGHT - 6}">{first}</text>'
     )
     place = _LEFT
     for line in series:

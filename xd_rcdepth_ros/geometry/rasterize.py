@@ -73,12 +73,11 @@ def _nearest_in_pixel(
 ) -> NDArray[np.bool_]:
     """Return a mask (M,) of the points that are the nearest one in their pixel."""
     flat = pixels[:, 1] * camera.width + pixels[:, 0]
-    order = np.lexsort((depth_m, flat))
-    first = np.ones(len(order), bool)
-    first[1:] = flat[order][1:] != flat[order][:-1]
-    mask = np.zeros(len(order), bool)
-    mask[order[first]] = True
-    return mask
+    # Farthest first: the last one written into a pixel stays. Of two as near, the first one stays.
+    order = len(depth_m) - 1 - np.argsort(-depth_m[::-1], kind="stable")
+    owner = np.empty(camera.width * camera.height, np.int64)  # read only where it was written
+    owner[flat[order]] = order
+    return np.asarray(owner[flat] == np.arange(len(flat)))
 
 
 def rasterize_radar(

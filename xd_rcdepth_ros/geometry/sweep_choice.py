@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 SweepT = TypeVar("SweepT")
 
+NS = 1_000_000_000
 MAX_SWEEP_GAP_NS = 500_000_000
 """Sweeps of one radar further apart than this do not belong to one past, nanoseconds."""
 
@@ -75,9 +76,10 @@ class SweepHistory(Generic[SweepT]):
         self.sweeps: list[Sweep[SweepT]] = []
         self.used: list[bool] = []
         self.recent_ns: deque[int] = deque(maxlen=9)  # stamps in the order of arrival
+        self._delays_s: deque[float] = deque(maxlen=9)  # wall time at arrival minus stamp
 
-    def insert(self, sweep: Sweep[SweepT]) -> bool:
-        """Keep a sweep; return False if one of its stamp is there already."""
+    def insert(self, sweep: Sweep[SweepT], now_s: float) -> bool:
+        """Keep a sweep that came at a wall time; return False if one of its stamp is there."""
         at = bisect_left(self.stamps, sweep.stamp_ns)
         if self.stamps[at : at + 1] == [sweep.stamp_ns]:
             return False
@@ -85,10 +87,18 @@ class SweepHistory(Generic[SweepT]):
         self.sweeps.insert(at, sweep)
         self.used.insert(at, False)
         self.recent_ns.append(sweep.stamp_ns)
+        self._delays_s.append(now_s - sweep.stamp_ns / NS)
         return True
 
-    def has_nearest(self, stamp_ns: int, window_ns: int) -> bool:
-        """Return True if a sweep fits an image and no nearer one is to be expected."""
+    def has_nearest(self, stamp_ns: int, window_ns: int, lead_ns: int, latest_s: float) -> bool:
+        """Return True if a sweep fits an image and no nearer one is worth waiting for.
+
+        Args:
+            stamp_ns: Stamp of the image, nanoseconds.
+            window_ns: Greatest distance of a sweep that fits.
+            lead_ns: A sweep measured later than this after the image is not worth it.
+            latest_s: Wall time at which the image leaves anyway, seconds.
+        """
         if nearest_stamp(self.stamps, stamp_ns, window_ns) is None:
             return False
         age_ns = stamp_ns - self.stamps[-1]
@@ -98,8 +108,12 @@ class SweepHistory(Generic[SweepT]):
         if not steps:
             return False
         period_ns = median(steps)
-        past = age_ns % period_ns  # the next sweeps are expected at whole periods
-        return min(past, period_ns - past) >= age_ns
+        past_ns = age_ns % period_ns  # sweeps are expected at whole periods
+        ahead_ns = period_ns - past_ns
+        nearer = [-past_ns] if past_ns < age_ns else []  # measured already, and on its way
+        nearer += [ahead_ns] if ahead_ns < age_ns and ahead_ns <= lead_ns else []
+        delay_s = min(self._delays_s)
+        return not any((stamp_ns + offset) / NS + delay_s <= latest_s for offset in nearer)
 
     def last_before(self, stamp_ns: int, reach_ns: int) -> int | None:
         """Return the index of the last sweep up to a stamp; None if it is older than the reach."""

@@ -88,6 +88,7 @@ class DepthEstimator:
             smallest grid that holds the image.
 
     Attributes:
+        backend: As given.
         backward_passes: Backward passes so far, of saliency and attribution, warm-up apart.
         grid_changes: How often a frame had another grid than the one before, as with a new camera.
     """
@@ -100,7 +101,7 @@ class DepthEstimator:
         network_size: tuple[int, int] | None = None,
     ) -> None:
         self.info = info
-        self._backend, self._model = backend, model
+        self.backend, self._model = backend, model
         self._size = network_size
         self._last_grid: tuple[int, int] | None = None
         self.backward_passes = self.grid_changes = 0
@@ -160,9 +161,9 @@ class DepthEstimator:
 
     @property
     def _twin(self) -> TorchBackend:
-        if isinstance(self._backend, TorchBackend):
-            return self._backend
-        return self._model.twin(torch.device(self._backend.device))
+        if isinstance(self.backend, TorchBackend):
+            return self.backend
+        return self._model.twin(torch.device(self.backend.device))
 
     def grid(self, camera: PinholeCamera) -> NetworkGrid:
         """Return how images of a camera are laid onto the network's grid."""
@@ -245,7 +246,7 @@ class DepthEstimator:
         size = (grid.height, grid.width)
         self.grid_changes += self._last_grid not in (None, size)
         self._last_grid = size
-        on_grid = self._backend.run(prepared.image, raster.channels)
+        on_grid = self.backend.run(prepared.image, raster.channels)
         watch.lap("network")
         if output_size == "network":
             maps = [np.ascontiguousarray(grid.cut(channel)) for channel in on_grid]

@@ -80,8 +80,8 @@ def quantise(graph: Any, frames: Sequence[RoadFrame]) -> Any:
         DeviceError: NNCF is not installed.
     """
     import_openvino()  # first, so that its telemetry stays out
-    logging.getLogger("nncf").setLevel(logging.ERROR)
     nncf = import_runtime("export", "nncf")
+    logging.getLogger("nncf").setLevel(logging.ERROR)  # it tells each operation left as it is
     inputs = [(frame.image[None], frame.radar[None]) for frame in frames]
     return nncf.quantize(
         graph,

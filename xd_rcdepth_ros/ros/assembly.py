@@ -16,14 +16,14 @@ from std_msgs.msg import Header
 
 from xd_rcdepth_ros.errors import MessageError, TransformUnavailableError
 from xd_rcdepth_ros.geometry import PinholeCamera, RadarPoints, RadarSweep, SensorFrame
-from xd_rcdepth_ros.geometry.sweep_choice import Sweep
+from xd_rcdepth_ros.geometry.sweep_choice import NS, Sweep
 from xd_rcdepth_ros.recordings.images import image_size
 from xd_rcdepth_ros.recordings.messages import rectify
 from xd_rcdepth_ros.ros.accounting import Complaints, FrameLedger
 from xd_rcdepth_ros.ros.cameras import CameraBook
 from xd_rcdepth_ros.ros.conversions import image_to_rgb
 from xd_rcdepth_ros.ros.parameters.configuration import NodeConfig
-from xd_rcdepth_ros.ros.sync.core import NS, Match
+from xd_rcdepth_ros.ros.sync.core import Match
 from xd_rcdepth_ros.ros.transforms import SweepTransforms
 
 

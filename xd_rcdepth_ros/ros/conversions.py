@@ -159,7 +159,7 @@ def depth_to_cloud(
     xyz = xyz[kept]
     colour = rgb[::stride, ::stride][valid][kept].astype(np.uint32)
     packed = (colour[:, 0] << 16) | (colour[:, 1] << 8) | colour[:, 2]
-    return _float_cloud(header, x=xyz[:, 0], y=xyz[:, 1], z=xyz[:, 2], rgb=packed.view(np.float32))
+    return float_cloud(header, x=xyz[:, 0], y=xyz[:, 1], z=xyz[:, 2], rgb=packed.view(np.float32))
 
 
 def attribution_cloud(
@@ -188,10 +188,10 @@ def attribution_cloud(
         part[:, 3], part[:, 4:6], part[:, 6] = points.rcs_dbsm, velocity, share
         start += len(points)
     names = ("x", "y", "z", "rcs", "vx", "vy", "share")
-    return _float_cloud(header, **dict(zip(names, values.T, strict=True)))
+    return float_cloud(header, **dict(zip(names, values.T, strict=True)))
 
 
-def _float_cloud(header: Header, **columns: NDArray[np.floating]) -> PointCloud2:
+def float_cloud(header: Header, **columns: NDArray[np.floating]) -> PointCloud2:
     """Return a cloud of float32 fields, in the order in which they are named."""
     points = np.zeros(len(next(iter(columns.values()))), [(name, "<f4") for name in columns])
     for name, values in columns.items():

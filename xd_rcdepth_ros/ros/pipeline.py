@@ -15,6 +15,7 @@ from typing import Any
 
 from xd_rcdepth_ros.errors import MessageError
 from xd_rcdepth_ros.geometry import DepthResult, PinholeCamera
+from xd_rcdepth_ros.geometry.sweep_choice import NS
 from xd_rcdepth_ros.inference import DepthEstimator, NetworkInput
 from xd_rcdepth_ros.msg import DepthStatus
 from xd_rcdepth_ros.recordings.messages import stamp_ns_of
@@ -29,7 +30,7 @@ from xd_rcdepth_ros.ros.parameters.configuration import NodeConfig
 from xd_rcdepth_ros.ros.radars import decode_radar
 from xd_rcdepth_ros.ros.returns import ReturnsWatch
 from xd_rcdepth_ros.ros.status import depth_status
-from xd_rcdepth_ros.ros.sync.core import NS, Match, SyncSettings
+from xd_rcdepth_ros.ros.sync.core import Match, SyncSettings
 from xd_rcdepth_ros.ros.sync.filter import SynchronizerFilter
 from xd_rcdepth_ros.ros.transforms import SweepTransforms
 from xd_rcdepth_ros.ros.worker import NewestWorker
@@ -44,6 +45,7 @@ def sync_settings(config: NodeConfig) -> SyncSettings:
         window_s=config.sync_window,
         sweeps=config.sweeps,
         max_wait_s=config.sync_max_wait,
+        max_lead_s=config.sync_max_lead,
         on_missing_radar=config.sync_on_missing_radar,
         hold_s=config.sync_hold_time,
         time_jump_s=config.sync_time_jump,

@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xd_rcdepth_ros.geometry import DepthResult
+from xd_rcdepth_ros.geometry.sweep_choice import NS
 from xd_rcdepth_ros.inference import ModelInfo
 from xd_rcdepth_ros.msg import DepthStatus
 from xd_rcdepth_ros.ros.accounting import LedgerState
 from xd_rcdepth_ros.ros.assembly import Assembly
 from xd_rcdepth_ros.ros.conversions import ns_to_stamp
-from xd_rcdepth_ros.ros.sync.core import NS
 
 
 def depth_status(

@@ -277,9 +277,9 @@ def test_the_same_sweeps_are_chosen_as_offline(radar, image_ms, sweeps):
     assert r.pairs == [(image_ms, tuple(f"front {radar[i]}" for i in chosen))]
 
 
-def play_at_rates(camera_ms, radar_ms, delay_ms, seconds=14):
+def play_at_rates(camera_ms, radar_ms, delay_ms, seconds=14, **options):
     """Play a camera and a radar whose sweeps come a little late; return (matches, waited_ms)."""
-    r = Recorder()
+    r = Recorder(**options)
     events = [(ms, 0, "image", ms) for ms in range(camera_ms, 1000 * seconds, camera_ms)]
     events += [(ms + delay_ms, 1, "radar", ms) for ms in range(radar_ms, 1000 * seconds, radar_ms)]
     waited_ms, now_ms = [], 0
@@ -312,10 +312,31 @@ def test_only_images_whose_nearest_sweep_is_to_come_wait():
     assert max(waited_ms) < 51
 
 
+def test_a_sweep_that_is_measured_too_long_after_the_image_is_not_waited_for():
+    """30 Hz camera, 13 Hz radar: 10 ms and the radar's delay are the longest wait."""
+    matches, waited_ms = play_at_rates(33, 77, delay_ms=8, max_lead_s=0.01)
+    # The first images come before the radar's period is known.
+    for match in matches[6:-3]:
+        offset_ms = (match.sweeps[0].stamp_ns - match.stamp_ns) / MS
+        assert -77 + 10 < offset_ms <= 10
+    assert max(waited_ms[6:]) <= 10 + 8
+    assert sum(ms == 0 for ms in waited_ms) > 0.75 * len(waited_ms)
+
+
+def test_a_sweep_that_comes_after_the_wait_is_not_waited_for():
+    """The radar's driver takes 90 ms: the sweep of the image itself comes too late in any case."""
+    matches, waited_ms = play_at_rates(100, 100, delay_ms=90, window_s=0.2)
+    assert all(m.sweeps[0].stamp_ns - m.stamp_ns == -100 * MS for m in matches[3:])
+    assert max(waited_ms[3:]) == 0
+    assert max(play_at_rates(100, 100, delay_ms=30, window_s=0.2)[1]) == pytest.approx(30)
+
+
 def test_a_radar_that_stops_delays_images_no_longer_than_stated():
     r = Recorder(window_s=0.4)
     for stamp in range(100, 1100, 100):
+        r.pass_time(100)
         r.radar(stamp)
+    r.pass_time(95)
     r.image(1095)  # the next sweep, of 1100, would be nearer
     assert r.sync.pending == 1
     r.pass_time(51)

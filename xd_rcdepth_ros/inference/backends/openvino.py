@@ -28,6 +28,39 @@ def _capabilities(core: Any) -> list[str]:
     return sorted(core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
 
 
+def compile_model(model: Any, precision: str, threads: int = 0) -> Any:
+    """Compile an ``openvino.Model`` for the CPU, for the shortest time of one frame.
+
+    Args:
+        model: The graph.
+        precision: As for :class:`OpenVINOBackend`.
+        threads: CPU threads; 0 leaves the number to OpenVINO.
+
+    Raises:
+        DeviceError: OpenVINO is not installed, or this CPU does not compute in that precision.
+    """
+    core = import_openvino().Core()
+    able = _capabilities(core)
+    if _CAPABILITIES[precision] not in able:
+        raise DeviceError(
+            f"this CPU does not compute in {precision} by OpenVINO; it offers {', '.join(able)}. "
+            "Use precision auto or fp32."
+        )
+    floating = precision
+    if precision == "int8":
+        floating = "bf16" if _CAPABILITIES["bf16"] in able else "fp32"
+    options: dict[str, Any] = {
+        "PERFORMANCE_HINT": "LATENCY",
+        # Always said: left to itself, OpenVINO takes bf16 wherever the CPU has it.
+        "INFERENCE_PRECISION_HINT": _TYPES[floating],
+        # The cores belong to the other nodes of the car as well.
+        "ENABLE_CPU_PINNING": False,
+    }
+    if threads:
+        options["INFERENCE_NUM_THREADS"] = threads
+    return core.compile_model(model, "CPU", options)
+
+
 class OpenVINOBackend:
     """Runs a network by OpenVINO; see :class:`~xd_rcdepth_ros.inference.backends.Backend`.
 
@@ -48,30 +81,12 @@ class OpenVINOBackend:
     device = "cpu"
 
     def __init__(self, model: Any, precision: str = "fp32", threads: int = 0) -> None:
-        core = import_openvino().Core()
-        able = _capabilities(core)
-        if _CAPABILITIES[precision] not in able:
-            raise DeviceError(
-                f"this CPU does not compute in {precision} by OpenVINO; it offers "
-                f"{', '.join(able)}. Use precision auto or fp32."
-            )
-        floating = precision
-        if precision == "int8":
-            floating = "bf16" if _CAPABILITIES["bf16"] in able else "fp32"
-        options: dict[str, Any] = {
-            "PERFORMANCE_HINT": "LATENCY",
-            # Always said: left to itself, OpenVINO takes bf16 wherever the CPU has it.
-            "INFERENCE_PRECISION_HINT": _TYPES[floating],
-            # The cores belong to the other nodes of the car as well.
-            "ENABLE_CPU_PINNING": False,
-        }
-        if threads:
-            options["INFERENCE_NUM_THREADS"] = threads
-        compiled = core.compile_model(model, "CPU", options)
+        compiled = compile_model(model, precision, threads)
         self.threads = int(compiled.get_property("INFERENCE_NUM_THREADS"))
         used = compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
         runs_in = next((name for name, type_ in _TYPES.items() if type_ == used), used)
-        self.precision = precision if runs_in == floating else runs_in
+        # Of a quantised graph the hint says what its other layers run in.
+        self.precision = precision if precision == "int8" else runs_in
         self._request = compiled.create_infer_request()
 
     def run(self, image: NDArray[np.uint8], radar: NDArray[np.float32]) -> NDArray[np.float32]:

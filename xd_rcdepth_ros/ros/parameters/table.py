@@ -124,6 +124,14 @@ class NodeParameters(ParameterTable):
         "s",
         limits=(0.0, 2.0),
     )
+    sync_max_lead: float = parameter(
+        "sync.max_lead",
+        0.01,
+        "An image that has a fitting sweep does not wait for a nearer one that is measured later "
+        "than this after it; 2.0 waits for the nearest always, as evaluate takes it.",
+        "s",
+        limits=(0.0, 2.0),
+    )
     sync_on_missing_radar: Literal["image_only", "hold", "skip"] = parameter(
         "sync.on_missing_radar",
         "image_only",

@@ -20,11 +20,9 @@ from functools import partial
 from typing import Generic, TypeVar
 
 from xd_rcdepth_ros.geometry import MAX_SWEEP_GAP_NS, nearest_stamp
-from xd_rcdepth_ros.geometry.sweep_choice import Sweep, SweepHistory, SweepT
+from xd_rcdepth_ros.geometry.sweep_choice import NS, Sweep, SweepHistory, SweepT
 
 ImageT = TypeVar("ImageT")
-
-NS = 1_000_000_000
 
 
 @dataclass(frozen=True)
@@ -35,6 +33,8 @@ class SyncSettings:
         window_s: A sweep fits an image if their stamps differ by at most this, seconds.
         sweeps: Sweeps of each radar that go with an image: the nearest that fits, and older ones.
         max_wait_s: Longest time an image waits for a sweep that fits, or fits better, seconds.
+        max_lead_s: A nearer sweep than one that fits is not waited for if it is measured later than
+            this after the image, seconds.
         on_missing_radar: If no radar has a fitting sweep: ``image_only`` lets the image go alone,
             ``hold`` takes the last sweep before it, ``skip`` drops the image.
         hold_s: Oldest sweep that ``hold`` takes, seconds before the image.
@@ -46,6 +46,7 @@ class SyncSettings:
     window_s: float = 0.1
     sweeps: int = 1
     max_wait_s: float = 0.05
+    max_lead_s: float = 0.05
     on_missing_radar: str = "image_only"
     hold_s: float = 1.0
     time_jump_s: float = 0.5
@@ -163,7 +164,7 @@ class Synchronizer(ABC, Generic[ImageT, SweepT]):
                 return
             self._start_anew_if_time_jumped(radar, stamp_ns)
             self._last_ns[radar] = max(stamp_ns, self._last_ns.get(radar, stamp_ns))
-            if self._take_sweep(Sweep(radar, stamp_ns, payload)):
+            if self._take_sweep(Sweep(radar, stamp_ns, payload), now_s):
                 self._release(now_s)
             else:
                 self._counts.sweeps_unused[radar, "duplicate"] += 1
@@ -200,7 +201,7 @@ class Synchronizer(ABC, Generic[ImageT, SweepT]):
         """Make what holds the sweeps, empty."""
 
     @abstractmethod
-    def _take_sweep(self, sweep: Sweep[SweepT]) -> bool:
+    def _take_sweep(self, sweep: Sweep[SweepT], now_s: float) -> bool:
         """Keep a sweep; return False if one of its stamp is there already."""
 
     @abstractmethod
@@ -259,9 +260,9 @@ class Synchronizer(ABC, Generic[ImageT, SweepT]):
 class CameraSynchronizer(Synchronizer[ImageT, SweepT]):
     """The camera drives: each image leaves with the nearest sweep of each radar in the window.
 
-    It waits, at most ``max_wait_s``, while a sweep that is nearer than those there may still come:
-    by the radar's period so far, or by any sweep while that is not known. The same sweeps are taken
-    as ``recordings.Recording`` takes.
+    It waits, at most ``max_wait_s``, while a nearer sweep may still come, by the radar's period and
+    delay so far. ``recordings.Recording`` takes the same sweeps, unless the nearest is measured
+    more than ``max_lead_s`` after the image.
 
     Arguments as for :class:`Synchronizer`.
     """
@@ -274,9 +275,9 @@ class CameraSynchronizer(Synchronizer[ImageT, SweepT]):
     def _start_sweeps(self) -> None:
         self._histories = {name: SweepHistory[SweepT]() for name in self._radars}
 
-    def _take_sweep(self, sweep: Sweep[SweepT]) -> bool:
+    def _take_sweep(self, sweep: Sweep[SweepT], now_s: float) -> bool:
         history, settings = self._histories[sweep.radar], self.settings
-        if not history.insert(sweep):
+        if not history.insert(sweep, now_s):
             return False
         reach_ns = max(
             int(settings.window_s * NS) + settings.sweeps * MAX_SWEEP_GAP_NS,
@@ -299,11 +300,13 @@ class CameraSynchronizer(Synchronizer[ImageT, SweepT]):
 
     def _release(self, now_s: float) -> None:
         """Send, in order, every image up to the last one that need not wait any more."""
-        settings, window_ns = self.settings, int(self.settings.window_s * NS)
+        settings = self.settings
+        window_ns, lead_ns = (int(s * NS) for s in (settings.window_s, settings.max_lead_s))
         count = max(len(self._waiting) - settings.max_pending, 0)
         for number, waiting in enumerate(self._waiting, 1):
-            if now_s - waiting.arrived_s >= settings.max_wait_s or all(
-                history.has_nearest(waiting.stamp_ns, window_ns)
+            latest_s = waiting.arrived_s + settings.max_wait_s
+            if now_s >= latest_s or all(
+                history.has_nearest(waiting.stamp_ns, window_ns, lead_ns, latest_s)
                 for history in self._histories.values()
             ):
                 count = max(count, number)

@@ -64,7 +64,7 @@ class ApproximateSynchronizer(Synchronizer[ImageT, SweepT], Generic[ImageT, Swee
         if self._radars:
             self._feed("", waiting.stamp_ns, waiting)
 
-    def _take_sweep(self, sweep: Sweep[SweepT]) -> bool:
+    def _take_sweep(self, sweep: Sweep[SweepT], now_s: float) -> bool:
         kept = self._kept[sweep.radar]
         if sweep.stamp_ns in kept:
             return False

@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from xd_rcdepth_ros.benchmark.raster import FORWARD
 from xd_rcdepth_ros.geometry import (
     PinholeCamera,
     RadarPoints,
     RadarSweep,
-    RigidTransform,
     SensorFrame,
 )
 from xd_rcdepth_ros.inference.backends.agreement import made_up_frame
@@ -27,8 +27,6 @@ from xd_rcdepth_ros.inference.estimator import DepthEstimator
 
 STAGES = ("preprocess", "rasterize", "network", "postprocess", "total")
 TURN = 5
-# Camera (x right, z forward) from radar (x forward, y left).
-_FORWARD = RigidTransform(np.array([[0.0, -1, 0], [0, 0, -1], [1, 0, 0]]), np.zeros(3))
 
 
 @dataclass
@@ -85,7 +83,7 @@ def benchmark_frame(
         [distance, distance * rng.uniform(-half_width, half_width, returns), np.zeros(returns)]
     )
     points = RadarPoints.from_arrays(positions, rng.uniform(-5, 30, returns))
-    return SensorFrame(image, camera, (RadarSweep(points, _FORWARD),))
+    return SensorFrame(image, camera, (RadarSweep(points, FORWARD),))
 
 
 def measure(
