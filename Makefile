@@ -2,6 +2,7 @@
 # make demo    see depth: a synthetic drive through real ROS 2 processes, report in out/demo
 # make test    set up, lint, type-check and test everything
 # make setup   the environment alone; called by the others, done once
+# make benchmark  latency and throughput on this machine, in out/benchmark.json and .svg
 # make soak    random faults against the running node for MINUTES=20, report in out/soak
 # make newcomer  README's commands in a fresh Debian 12 (needs root and debootstrap)
 # make compat  the tests that need no ROS, with the versions of Ubuntu 22.04 and 24.04
@@ -18,7 +19,7 @@ else
 export ROS_AUTOMATIC_DISCOVERY_RANGE ?= LOCALHOST
 endif
 
-.PHONY: help setup test lint unit demo soak newcomer compat audit clean
+.PHONY: help setup test lint unit demo benchmark soak newcomer compat audit clean
 
 help:
 	@sed -n '/^# make/s/^# //p' Makefile
@@ -38,6 +39,10 @@ test: $(if $(ROS_DISTRO),,lint) unit
 
 demo: setup
 	@$(ENTER) && xd-rcdepth demo --out $(OUT)/demo $(if $(DATA),--data $(DATA),)
+
+benchmark: setup
+	@mkdir -p $(OUT)
+	@$(ENTER) && xd-rcdepth benchmark --json $(OUT)/benchmark.json --plot $(OUT)/benchmark.svg
 
 soak: setup
 	@$(ENTER) && python test/faults/soak.py --minutes $(MINUTES) --seed $(SEED) --out $(OUT)/soak

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Puts images and radar sweeps together; knows neither ROS nor clocks.
 
-Stamps and wall times come in as numbers. Every message is counted with what became of it, and
-callbacks run after the lock is released. ``CameraSynchronizer`` is the policy by default; the one
-that uses message_filters is in ``filter``.
+Stamps and wall times come in as numbers, and every message is counted with what became of it.
+``CameraSynchronizer`` is the policy by default; the one that uses message_filters is in ``filter``.
 """
 
 from __future__ import annotations
@@ -103,8 +102,8 @@ class Waiting(Generic[ImageT]):
 class Synchronizer(ABC, Generic[ImageT, SweepT]):
     """Puts images and radar sweeps together.
 
-    Thread-safe. The callbacks run after the lock is released, in the thread that brought the
-    message, so they may take their time, raise, or call back into this object.
+    Thread-safe. Callbacks run without the lock in the thread that brought the message: they may
+    take their time, raise, or call back into this object.
 
     Args:
         radars: Names of the radars.
