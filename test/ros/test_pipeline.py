@@ -355,6 +355,17 @@ def test_late_radar_is_waited_for_as_long_as_stated(bench, max_wait_s, names):
     assert list(b.outputs.statuses[-1].radar_names) == names
 
 
+@pytest.mark.parametrize(("max_lead_s", "waits"), [(0.005, 0), (0.02, 1)])
+def test_how_long_after_the_image_a_nearer_sweep_may_be_measured_can_be_set(
+    bench, max_lead_s, waits
+):
+    b = bench(("front",), **{"sync.max_lead": max_lead_s, "sync.max_wait": 2.0})
+    for stamp_ms in (1000, 1100, 1200):
+        b.radar(stamp_ms * NS // 1000)
+    b.image(1290 * NS // 1000)  # the next sweep is expected 10 ms after it
+    assert b.pipeline.synchronizer.pending == waits
+
+
 @pytest.mark.parametrize(("time_jump_s", "depths"), [(0.5, [2, 1]), (10.0, [2])])
 def test_how_far_back_a_new_beginning_is_can_be_set(bench, time_jump_s, depths):
     b = bench(**{"sync.time_jump": time_jump_s})

@@ -29,7 +29,7 @@ from xd_rcdepth_ros.network import STRIDE
 
 app = typer.Typer(add_completion=False)
 ALL = ("openvino:fp32", "openvino:bf16", "openvino:int8", "torch:fp32", "torch:bf16", "onnx:fp32")
-QUICK = ALL[:4]
+QUICK = ALL[:3]
 SIZES = ((352, 704), (192, 640), (256, 448), (448, 800))
 
 
