@@ -59,6 +59,14 @@ def test_folders_of_bags_become_sources():
     assert {s["split"] for s in sources["validation"]} == {"val"}
 
 
+def test_a_bag_without_splits_is_divided_by_time(bag):
+    """As `ros2 bag record` leaves it: the first four fifths teach, the rest validates."""
+    sources = sources_of([bag])
+    assert [s["part"] for s in sources["train"]] == [[0.0, 0.8]]
+    assert [s["part"] for s in sources["validation"]] == [[0.8, 1.0]]
+    assert "split" not in sources["train"][0]
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -66,6 +74,7 @@ def test_folders_of_bags_become_sources():
         ({"size": [100, 96]}, ["size", "100", "multiples of 32"]),
         ({"size": [64]}, ["size", "2 values"]),
         ({"train": []}, ["train", "at least one source"]),
+        ({"train": [{"path": "a", "part": [0.8, 0.2]}]}, ["part", "0.8", "ascending"]),
         ({"speed": 3}, ["speed", "learning", "schedule"][:1]),
         ({"schedule": {"steps": 0}}, ["steps", "0", "1 or more"]),
         ({"schedule": {"steps": "many"}}, ["schedule.steps", "many", "int"]),

@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from xd_rcdepth_ros.errors import CheckpointError, RecordingError
 from xd_rcdepth_ros.geometry import NOT_SKY, SKY, UNKNOWN, PinholeCamera, RigidTransform
@@ -16,7 +18,7 @@ from xd_rcdepth_ros.recordings.reader import Recording
 from xd_rcdepth_ros.recordings.writer import DriveWriter
 from xd_rcdepth_ros.supervision.lidar_depth import SupervisionSettings
 from xd_rcdepth_ros.training.batches import ValidationSamples
-from xd_rcdepth_ros.training.frames import TrainingFrames, row_medians
+from xd_rcdepth_ros.training.frames import TrainingFrames, part_of, row_medians
 from xd_rcdepth_ros.training.source import SourceConfig
 
 T0 = 1_600_000_000_000_000_000
@@ -161,3 +163,17 @@ def test_models_that_do_not_tell_the_sky_are_refused(lidar_bag, tmp_path):
         pytest.raises(RecordingError, match="tells depth alone; expected a model trained"),
     ):
         frames.prepare()
+
+
+@given(st.integers(0, 60), st.floats(0.05, 0.95))
+def test_parts_of_a_bag_share_no_frame_and_leave_none_out(frames, cut):
+    numbers = range(100, 100 + frames)
+    first, last = part_of(numbers, (0.0, cut)), part_of(numbers, (cut, 1.0))
+    assert [*first, *last] == list(numbers)
+
+
+def test_a_part_of_a_bag_is_counted_by_time(bag, tmp_path):
+    source = SourceConfig(str(bag), part=(0.5, 1.0))
+    with TrainingFrames(source, "front", 80.0, tmp_path) as late, Recording(bag) as recording:
+        assert [number for _, number in late.places] == [3, 4, 5]  # of six frames
+        assert late[0].stamp_ns == recording.frame(3).stamp_ns

@@ -2,12 +2,21 @@
 """What a run takes over from the model that it starts from."""
 
 from dataclasses import asdict, replace
+from pathlib import Path
 
 import pytest
 import torch
 
 from xd_rcdepth_ros.errors import CheckpointError
-from xd_rcdepth_ros.network import ModelHeader, Student, StudentConfig, save_checkpoint
+from xd_rcdepth_ros.inference.shipped import shipped_model
+from xd_rcdepth_ros.network import (
+    ModelHeader,
+    Student,
+    StudentConfig,
+    load_checkpoint,
+    save_checkpoint,
+)
+from xd_rcdepth_ros.training.config import read_config
 from xd_rcdepth_ros.training.networks import make_network
 
 SMALL = StudentConfig(decoder_channels=(48, 32, 24, 16), daspp_growth=8)
@@ -47,3 +56,15 @@ def test_a_start_of_which_little_fits_is_refused(config, start, monkeypatch):
     wide = StudentConfig(decoder_channels=(2048, 1024, 512, 256), daspp_growth=256)
     with pytest.raises(CheckpointError, match="expected at least half"):
         make_network(replace(config, student=wide, start=str(start)))
+
+
+def test_fine_tuning_begins_with_every_weight_of_the_shipped_student(bag, tmp_path):
+    """Its file names the shipped architecture, so that nothing is left fresh."""
+    file = Path(__file__).parents[2] / "config" / "distill" / "finetune.yaml"
+    mine = [{"path": str(bag)}]
+    more = {"train": mine, "validation": mine, "output": str(tmp_path)}
+    network = make_network(read_config(file, more))
+    shipped, _ = load_checkpoint(shipped_model())
+    assert isinstance(network, Student)
+    for name, value in shipped.state_dict().items():
+        assert torch.equal(network.state_dict()[name], value), name

@@ -85,8 +85,8 @@ class RunConfig:
         validation: Bags that choose the best checkpoint. Never the bags that figures are
             published on, unless there are no others; then say so.
         teacher: Model file of the teacher, for a student with any term that needs one.
-        start: Model file to start from: weights of the same name and shape are taken over, the
-            others stay fresh or come from ``encoders``.
+        start: Model file to start from, or ``shipped`` for the package's student: weights of the
+            same name and shape are taken over, the others stay fresh or come from ``encoders``.
         encoders: ImageNet weights (safetensors) by module: ``image_encoder``, ``radar_encoder``
             and, for the teacher, ``stage1``.
         focal_length_px: Images are resized to this focal length.

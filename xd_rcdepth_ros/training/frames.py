@@ -73,8 +73,9 @@ class TrainingFrames:
         self.places = [
             (recording, number)
             for recording in self.recordings
-            for number in (
-                recording.keyframe_indices() if source.keyframes_only else range(len(recording))
+            for number in part_of(
+                recording.keyframe_indices() if source.keyframes_only else range(len(recording)),
+                source.part,
             )
         ]
         if source.dense == "auto":
@@ -241,6 +242,12 @@ class TrainingFrames:
         while self._kept_bytes > self._limit_bytes and self._kept:
             _, oldest = self._kept.popitem(last=False)
             self._kept_bytes -= _bytes_of(oldest)
+
+
+def part_of(numbers: Sequence[int], part: tuple[float, float]) -> Sequence[int]:
+    """Return the numbers from one share of their length to another: no number is in two parts."""
+    first, last = (round(share * len(numbers)) for share in part)
+    return numbers[first:last]
 
 
 def _bytes_of(frame: SensorFrame) -> int:

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from xd_rcdepth_ros.errors import CheckpointError, ConfigurationError
+from xd_rcdepth_ros.inference.shipped import shipped_model
 from xd_rcdepth_ros.network import load_checkpoint
 from xd_rcdepth_ros.network.pretrained import load_encoder
 from xd_rcdepth_ros.network.student import Student
@@ -16,6 +17,7 @@ from xd_rcdepth_ros.network.teacher import Teacher
 from xd_rcdepth_ros.training.config import RunConfig
 
 _log = logging.getLogger(__name__)
+SHIPPED = "shipped"  # as ``start``: the student that comes with the package
 
 
 def make_network(config: RunConfig) -> nn.Module:
@@ -36,7 +38,8 @@ def make_network(config: RunConfig) -> nn.Module:
             ) from error
         load_encoder(encoder, file)
     if config.start is not None:
-        take_over(network, config.start)
+        shipped = config.start == SHIPPED
+        take_over(network, str(shipped_model()) if shipped else config.start)
     return network.train()
 
 

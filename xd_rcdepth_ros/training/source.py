@@ -24,6 +24,8 @@ class SourceConfig:
     Attributes:
         path: A bag, or a folder that holds bags at any depth.
         split: Only bags of this split; None takes all.
+        part: Shares of each bag, from and to, in the order of time: (0, 0.8) takes the first four
+            fifths of its frames.
         share: Share of the batches' samples drawn from here, relative to the other sources.
         dense: Where dense depth comes from: ``auto`` (the bag's own reference depth, else lidar),
             ``depth``, ``lidar`` or ``none``.
@@ -42,6 +44,7 @@ class SourceConfig:
 
     path: str
     split: str | None = None
+    part: tuple[float, float] = (0.0, 1.0)
     share: float = 1.0
     dense: str = "auto"
     lidar: bool = True
@@ -56,6 +59,8 @@ class SourceConfig:
 
     def __post_init__(self) -> None:
         require(self.share > 0, "source share", self.share, "more than 0")
+        first, last = self.part
+        require(0 <= first < last <= 1, "source part", self.part, "two ascending shares, 0 to 1")
         require(self.sweeps >= 1, "source sweeps", self.sweeps, "1 or more")
         kinds = ("auto", "depth", "lidar", "none")
         require(self.dense in kinds, "source dense", self.dense, f"one of {kinds}")
