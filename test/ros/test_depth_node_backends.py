@@ -16,7 +16,13 @@ pytestmark = pytest.mark.ros
 def test_depth_by_openvino_and_saliency_by_its_twin(rig, start_node):
     from sensor_msgs.msg import Image
 
-    node = start_node(backend="openvino", threads=1, saliency__rate=30.0, diagnostics__period=0.2)
+    node = start_node(
+        backend="openvino",
+        precision="fp32",
+        threads=1,
+        saliency__rate=30.0,
+        diagnostics__period=0.2,
+    )
     assert "on cpu by openvino in fp32" in node.text and "agrees with PyTorch" in node.text
     rig.connect("image", "camera_info", "radar", "tf_static")
     rig.send_static()

@@ -219,6 +219,7 @@ def _node(run: _Run) -> None:
         3.0 if plan.quick else 6.0,
         plan.sizes[0],
         plan.model,
+        {"threads": plan.threads, "device": plan.device},
         idle_subscribers=0 if plan.quick else 4,
         limit_s=min(run.left_s, 300.0),
     )

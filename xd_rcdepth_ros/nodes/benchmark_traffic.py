@@ -42,7 +42,7 @@ NS = 1_000_000_000
 WIDTH, HEIGHT, FOCAL_PX = 1600, 900, 1266.0  # nuScenes' front camera
 RADARS = {"front": 0.0, "left": 0.6, "right": -0.6}  # angle to the left, radians
 RADAR_HZ, RETURNS = 13.0, 150
-QUIET_S = 0.5
+QUIET_S = 1.0
 """Pause before each rate, in which all frames of the one before arrive."""
 
 
