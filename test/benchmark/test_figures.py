@@ -16,7 +16,9 @@ MS = 1_000_000
 def step(rate_hz, latencies_ms, network_ms=20.0):
     """Images sent at a rate; a latency of None was never answered."""
     period = int(1000 / rate_hz) * MS
-    sent = [[n * period, n * period + MS] for n in range(len(latencies_ms))]
+    begin = int(rate_hz) * 1_000_000 * MS  # each step has stamps of its own
+    stamps = [begin + n * period for n in range(len(latencies_ms))]
+    sent = [[stamp, stamp + MS] for stamp in stamps]
     received = [
         [stamp, sent_ns + int(latency * MS)]
         for (stamp, sent_ns), latency in zip(sent, latencies_ms, strict=True)
