@@ -383,6 +383,7 @@ def test_pictures_and_cloud_come_when_asked_for(live, changed):
         ("radar/image", Image),
         ("depth/points", PointCloud2),
     ):
+        live.received[name].clear()  # of an earlier test
         live.listen(name, kind)
     names = ("depth/preview", "radar/image", "depth/points")
 
