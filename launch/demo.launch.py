@@ -49,6 +49,7 @@ ARGUMENTS = (
     ("model_file", "", "Model file (.safetensors); empty for the one that is shipped."),
     ("device", "auto", "auto, cpu, cuda or cuda:N."),
     ("saliency_rate", "0.5", "Most saliency maps a second, Hz; they take time from the depth."),
+    ("start_timeout", "90.0", "Longest wait for the depth node to be active, seconds."),
 )
 
 
@@ -108,7 +109,11 @@ def start(context):
         executable="demo_recorder",
         name="demo_recorder",
         parameters=[
-            {"output": str(out / "outputs"), "image_topic": image},
+            {
+                "output": str(out / "outputs"),
+                "image_topic": image,
+                "start_timeout": float(given["start_timeout"]),
+            },
         ],
         output="screen",
     )

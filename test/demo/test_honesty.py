@@ -29,7 +29,7 @@ def replay(
     def run(bag: Path, used: tuple[str, ...]) -> tuple[int, dict[str, Any], str]:
         legs: list[Leg] = []
 
-        def fake_session(leg: Leg, folder: Path, *_: Any) -> list[dict[str, Any]]:
+        def fake_session(leg: Leg, folder: Path, *_: Any, **__: Any) -> list[dict[str, Any]]:
             legs.append(leg)
             (folder / "outputs").mkdir(parents=True)
             (folder / "launch.log").write_text(f"[WARN] [1.0] [depth_node]: {WARNING}\n")

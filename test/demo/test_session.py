@@ -73,10 +73,11 @@ def test_a_launch_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.Monkey
     launcher.write_text("#!/bin/sh\necho started\nexec sleep 600\n")
     launcher.chmod(0o755)
     monkeypatch.setattr(session.shutil, "which", lambda *args, **kwargs: str(launcher))
-    monkeypatch.setattr(session, "_START_S", 0.5)
     leg = read_leg(write_drive(tmp_path / "bag", 3))
+    out = tmp_path / "out"
     with pytest.raises(session.SessionError, match="ended after"):
-        session.run_session(leg, tmp_path / "out", 1.0, tmp_path / "model")
+        session.run_session(leg, out, 1.0, tmp_path / "model", start_timeout_s=0.25)
+    assert " start_timeout:=0.25 " in (out / "launch.log").read_text().splitlines()[0]
 
 
 def test_a_bag_is_cut_after_the_wanted_images(tmp_path: Path) -> None:

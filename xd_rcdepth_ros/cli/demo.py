@@ -35,6 +35,7 @@ from xd_rcdepth_ros.demo.report import write_report
 from xd_rcdepth_ros.demo.session import (
     HEADROOM,
     SLOWEST_RATE,
+    START_TIMEOUT_S,
     SessionError,
     find_radar_complaint,
     join_outputs,
@@ -101,7 +102,13 @@ class Replayed:
 
 
 def replay(
-    legs: list[Leg], folder: Path, rate: float, model: Path, device: str, steps: Steps
+    legs: list[Leg],
+    folder: Path,
+    rate: float,
+    model: Path,
+    device: str,
+    steps: Steps,
+    start_timeout_s: float = START_TIMEOUT_S,
 ) -> Replayed:
     """Replay the legs of a drive one after the other."""
     done = Replayed(rate)
@@ -110,13 +117,21 @@ def replay(
         text = f"replaying {len(leg.stamps_ns)} images of {leg.bag.name} in {seconds:.0f} s"
         part = folder / str(number)
         with steps.step(text):
-            done.processes += run_session(leg, part, rate, model, device)
+            done.processes += run_session(
+                leg, part, rate, model, device, start_timeout_s=start_timeout_s
+            )
         done.replays.append(Replay(leg, part / "outputs", Traffic.read(part / "arrivals.json")))
     return done
 
 
 def replay_at_held_rate(
-    legs: list[Leg], folder: Path, rate: float, model: Path, device: str, steps: Steps
+    legs: list[Leg],
+    folder: Path,
+    rate: float,
+    model: Path,
+    device: str,
+    steps: Steps,
+    start_timeout_s: float = START_TIMEOUT_S,
 ) -> tuple[Replayed, list[str]]:
     """Replay the legs; on a machine that got busier meanwhile, again at half the speed.
 
@@ -125,7 +140,7 @@ def replay_at_held_rate(
     """
     notes: list[str] = []
     while True:
-        done = replay(legs, folder, rate, model, device, steps)
+        done = replay(legs, folder, rate, model, device, steps, start_timeout_s)
         if done.complete or len(notes) == ATTEMPTS - 1 or rate / 2 < SLOWEST_RATE:
             return done, notes
         notes.append(
@@ -157,6 +172,8 @@ def demo(
     with steps.progress:
         with steps.step("loading the model"):
             estimator = DepthEstimator.load(model, device=device)
+        # The node loads it too, beside two other processes: what was slow here is slower there.
+        start_timeout_s = max(START_TIMEOUT_S, 4 * (time.monotonic() - start_s))
         with steps.step("preparing the drive") as show:
             wiring = parse_topics(topics), parse_radar_fields(radar_fields)
             legs = find_legs(data, out / "drive", frames, show, *wiring)
@@ -166,7 +183,7 @@ def demo(
                 raise SessionError(f"no frame of {legs[0].bag} can be read.")
             pace = measure_pace(estimator, first, legs[0].period_s)
         done, notes = replay_at_held_rate(
-            legs, out / "legs", rate or pace.play_rate, model, device, steps
+            legs, out / "legs", rate or pace.play_rate, model, device, steps, start_timeout_s
         )
         with steps.step("scoring and drawing") as show:
             baseline = baseline_for(estimator, legs)

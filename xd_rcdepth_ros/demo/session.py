@@ -35,7 +35,7 @@ SLOWEST_RATE = 0.01
 READY = "READY:"  # what nodes/demo_recorder.py says when all is subscribed
 # Domains whose ports lie above those that Linux hands out to others.
 _DOMAINS = range(215, 231)
-_START_S = 180.0
+START_TIMEOUT_S = 90.0  # for the depth node to be active
 
 
 class SessionError(XDRCDepthError):
@@ -127,6 +127,7 @@ def run_session(
     model: Path,
     device: str = "auto",
     on_ready: Callable[[], None] | None = None,
+    start_timeout_s: float = START_TIMEOUT_S,
 ) -> list[dict[str, Any]]:
     """Replay a bag through the depth node, in processes of their own, and record the outputs.
 
@@ -137,6 +138,7 @@ def run_session(
         model: Model file.
         device: Device of the depth node.
         on_ready: Called when the replay begins.
+        start_timeout_s: Longest wait for the depth node to be active, seconds.
 
     Returns:
         Name and pid of each process.
@@ -165,13 +167,14 @@ def run_session(
         "saliency_rate": round(saliency_rate_hz(leg.period_s / rate), 3),
         "model_file": model.resolve(),
         "device": device,
+        "start_timeout": start_timeout_s,
     }
     if leg.radars:
         file = write_radar_fields(folder / "radar_fields.yaml", leg.radar_fields)
         arguments["params_file"] = file.resolve()
     command = [ros2, "launch", "xd_rcdepth_ros", "demo.launch.py"]
     command += [f"{name}:={value}" for name, value in arguments.items()]
-    limit_s = _START_S + 2 * len(leg.stamps_ns) * leg.period_s / rate
+    limit_s = 2 * (start_timeout_s + len(leg.stamps_ns) * leg.period_s / rate)
     tail = _watch(command, environment, folder / "launch.log", limit_s, on_ready)
     try:
         processes = json.loads((folder / "processes.json").read_text())
