@@ -36,7 +36,7 @@ def main() -> None:
     depths: dict[str, list[np.ndarray]] = {}
     for name, _, file in (item.rpartition("=") for item in args.models):
         predict = ModelPredictor(DepthEstimator.load(Path(file), device="cpu", backend="torch"))
-        shown = [frame_pictures(frame, predict(frame), Protocol()) for frame in chosen]
+        shown = [frame_pictures(frame, predict(frame).depth_m, Protocol()) for frame in chosen]
         depths[name] = [pictures["depth"] for pictures in shown]
     camera, lidar = ([pictures[key] for pictures in shown] for key in ("camera", "truth"))
     rows = {"camera and radar": camera, **depths, "lidar": lidar}

@@ -59,6 +59,7 @@ make_system() {
 
 enter_system() { # runs in a mount namespace of its own
     mount -t proc proc "$root/proc"
+    mount -t sysfs -o ro sysfs "$root/sys" # without it OpenVINO does not find the processors
     mount -t tmpfs -o mode=1777 tmpfs "$root/tmp"
     mount --rbind /dev "$root/dev"
     mount -t tmpfs -o mode=1777 tmpfs "$root/dev/shm" # DDS talks through it

@@ -3,8 +3,8 @@
 
     python experiments/dense_supervision/study.py --work out/dense_supervision
 
-Simulates the drives where they are missing, and writes results.json and results.md beside this
-script and the pictures to docs/images.
+Simulates the drives where they are missing, and writes results.json, results.md and results.png
+beside this script and the pictures to docs/images.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from matplotlib.figure import Figure
 from scipy.ndimage import maximum_filter, minimum_filter
 
 from xd_rcdepth_ros.geometry import SensorFrame
@@ -210,6 +211,17 @@ def table(results: dict[str, dict[str, float | None]]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def plot(results: dict[str, dict[str, float | None]], file: Path) -> None:
+    """Draw how many pixels each way gives a depth, and how far that is from the exact one."""
+    figure = Figure(figsize=(8, 5))
+    panels = figure.subplots(1, 2, sharey=True)
+    for axes, key in zip(panels, ("density_percent", "mae_m"), strict=True):
+        axes.barh(list(results), [f[key] or 0.0 for f in results.values()])
+        axes.set_xlabel(key)
+    panels[0].invert_yaxis()
+    figure.savefig(file, dpi=110, bbox_inches="tight")
+
+
 def main() -> None:
     """Simulate, measure, write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -242,6 +254,7 @@ def main() -> None:
     report = {"frames": len(CHOSEN) * len(DRIVES), "all": results, "by_drive": by_drive}
     (args.folder / "results.json").write_text(json.dumps(report, indent=1) + "\n")
     (args.folder / "results.md").write_text(table(results))
+    plot(results, args.folder / "results.png")
     print(table(results))
 
 

@@ -223,8 +223,9 @@ def print_table(real: dict[str, Array], made: dict[str, Array]) -> None:
     print(f"| faster than 1 m/s over ground | {shares[0]} | {shares[1]} | |")
     for low, high in ((0, 20), (20, 40), (40, 80), (80, 200)):
         strengths = []
-        for values in (real, made):
-            here = values["strength dB"][(values["depth m"] >= low) & (values["depth m"] < high)]
+        for returns in (real, made):
+            depth_m = returns["depth m"]
+            here = returns["strength dB"][(depth_m >= low) & (depth_m < high)]
             strengths.append(
                 " / ".join(f"{v:.1f}" for v in np.percentile(here, [5, 25, 50, 75, 95]))
                 if len(here) > 5 else "-"
@@ -244,7 +245,7 @@ def draw(frame: SensorFrame, sweep: RadarSweep, width: int = 560) -> NDArray[np.
     hue = np.clip(np.log(depth / 5) / np.log(100 / 5), 0, 1) * 120
     radius = 2 if len(points) > 150 else 4
     for place, h in zip(uv * scale - [0, top], hue, strict=True):
-        colour = cv2.cvtColor(np.uint8([[[h, 255, 255]]]), cv2.COLOR_HSV2RGB)[0, 0]
+        colour = cv2.cvtColor(np.array([[[h, 255, 255]]], np.uint8), cv2.COLOR_HSV2RGB)[0, 0]
         cv2.circle(image, (round(place[0]), round(place[1])), radius, colour.tolist(), -1)
     return np.asarray(image, np.uint8)
 

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a saliency subscriber costs the depth: throughput with and without one, in turns.
 
-    python experiments/saliency_share/measure.py [--rounds 12] [--seconds 6] [--share 0.2] [--out F]
+    python experiments/saliency_share/measure.py [--rounds 12] [--seconds 6] [--share 0.2]
 
 Starts the depth node in a process of its own and feeds it over DDS as fast as it takes images (one
 in work, one in the slot). Each round measures the same node without a subscriber and with one of
 each kind, in turns, so that other work on the machine hits all of them alike. Frames a second of
-the node's processor time tell the same on a machine that is busy otherwise.
+the node's processor time tell the same on a machine that is busy otherwise. Writes results.json and
+results.png beside this script.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("ROS_DOMAIN_ID", str(60 + os.getpid() % 20))
 os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
@@ -28,6 +30,7 @@ os.environ.setdefault("FASTDDS_DEFAULT_PROFILES_FILE", str(PROFILE))
 import numpy as np  # noqa: E402
 import rclpy  # noqa: E402
 from geometry_msgs.msg import TransformStamped  # noqa: E402
+from matplotlib.figure import Figure  # noqa: E402
 from rclpy.executors import SingleThreadedExecutor  # noqa: E402
 from rclpy.qos import DurabilityPolicy, QoSProfile  # noqa: E402
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2, PointField  # noqa: E402
@@ -56,9 +59,10 @@ STEP_NS = 50_000_000
 class Feeder:
     """Sends simulated frames whenever the node has finished one."""
 
-    def __init__(self) -> None:
+    def __init__(self, height: int, width: int) -> None:
         self.node = rclpy.create_node("feeder")
-        drive = Drive(DriveSettings(seed=5, place="city", frames=6))
+        settings = DriveSettings(seed=5, place="city", frames=6, height=height, width=width)
+        drive = Drive(settings)
         self._frames = [drive.frame(index) for index in range(3)]
         latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         self._image = self.node.create_publisher(Image, "image", 10)
@@ -167,15 +171,35 @@ def throughput_ratio(
     return {key: round(float(value), 3) for key, value in named.items()}
 
 
+def plot(results: dict[str, Any], file: Path) -> None:
+    """Draw what is left of the throughput with each listener, with its interval."""
+    figure = Figure(figsize=(6, 2.2))
+    axes = figure.subplots()
+    for shift, key in ((0.12, "throughput"), (-0.12, "throughput_per_processor_time")):
+        found = [results[kind][key] for kind in LISTENERS]
+        ratios = np.array([f["ratio"] for f in found])
+        spans = [ratios - [f["low"] for f in found], [f["high"] for f in found] - ratios]
+        axes.errorbar(ratios, np.arange(len(found)) + shift, xerr=spans, fmt="o", label=key)
+    axes.axvline(1 - results["settings"]["share"], color="#888", ls=":", label="1 - share")
+    axes.set_yticks(range(len(LISTENERS)), list(LISTENERS))
+    axes.set_ylim(-0.6, len(LISTENERS) + 0.4)
+    axes.set_xlabel("images a second with a subscriber, of those without (90 % interval)")
+    axes.legend(fontsize=7, loc="upper left")
+    figure.savefig(file, dpi=110, bbox_inches="tight")
+
+
 def main() -> int:
-    """Measure, print, and write the results as JSON."""
+    """Measure, print, and write the results."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=12)
     parser.add_argument("--seconds", type=float, default=6.0, help="of each measurement")
     parser.add_argument("--share", type=float, default=0.2, help="saliency.share")
     parser.add_argument("--rate", type=float, default=30.0, help="saliency.rate, Hz")
     parser.add_argument("--backend", default="auto")
-    parser.add_argument("--out", type=Path)
+    parser.add_argument(
+        "--size", type=int, nargs=2, default=[352, 704], help="of the images, pixels"
+    )
+    parser.add_argument("--folder", type=Path, default=Path(__file__).parent)
     options = parser.parse_args()
     command = [sys.executable, "-m", "xd_rcdepth_ros.nodes.depth_node", "--ros-args"]
     for name in ("share", "rate"):
@@ -183,7 +207,7 @@ def main() -> int:
     command += ["-p", f"backend:={options.backend}", "-p", "fixed_frame:=''"]
     node = subprocess.Popen(command)
     rclpy.init()
-    feeder = Feeder()
+    feeder = Feeder(*options.size)
     executor = SingleThreadedExecutor()
     executor.add_node(feeder.node)
     spinning = threading.Thread(target=executor.spin, daemon=True)
@@ -209,8 +233,8 @@ def main() -> int:
         rclpy.shutdown()  # ends the spinning
         spinning.join(10)
     total = {kind: {key: sum(r[key] for r in x) for key in x[0]} for kind, x in rounds.items()}
-    results: dict[str, object] = {
-        "settings": {key: value for key, value in vars(options).items() if key != "out"},
+    results: dict[str, Any] = {
+        "settings": {key: value for key, value in vars(options).items() if key != "folder"},
         "depth_hz_without": round(total["none"]["frames"] / total["none"]["seconds"], 2),
     }
     for kind in LISTENERS:
@@ -222,8 +246,9 @@ def main() -> int:
             "explanations_hz": round(total[kind]["explanations"] / total[kind]["seconds"], 3),
         }
     print(json.dumps(results, indent=1))
-    if options.out is not None:
-        options.out.write_text(json.dumps({**results, "rounds": rounds}, indent=1) + "\n")
+    document = json.dumps({**results, "rounds": rounds}, indent=1)
+    (options.folder / "results.json").write_text(document + "\n")
+    plot(results, options.folder / "results.png")
     return 0
 
 

@@ -38,7 +38,7 @@ def colored(values: NDArray[Any], most: float) -> NDArray[np.uint8]:
     colors = cv2.applyColorMap((level.reshape(-1, 1) * 255).astype(np.uint8), cv2.COLORMAP_TURBO)
     colors = colors.reshape(*values.shape, 3)
     colors[~np.isfinite(values)] = 0
-    return colors
+    return np.asarray(colors, np.uint8)
 
 
 def with_points(

@@ -88,4 +88,4 @@ def test_the_evaluation_scores_what_a_model_expects(make_frame, error, within):
 
 def test_a_model_can_be_asked_without_radar(make_frame):
     blind = ModelPredictor(FakeEstimator(10.0, 0.1), radar=False)
-    assert (blind(make_frame()) == 20).all()
+    assert (blind(make_frame()).depth_m == 20).all()

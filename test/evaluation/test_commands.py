@@ -12,7 +12,7 @@ import pytest
 from xd_rcdepth_ros.cli.main import main
 from xd_rcdepth_ros.errors import RecordingError
 from xd_rcdepth_ros.evaluation.data import RecordedFrames
-from xd_rcdepth_ros.evaluation.evaluator import evaluate
+from xd_rcdepth_ros.evaluation.evaluator import Prediction, evaluate
 from xd_rcdepth_ros.evaluation.metrics import METRICS
 from xd_rcdepth_ros.evaluation.pictures import error_picture, thicken
 
@@ -30,7 +30,7 @@ def test_frames_come_back_from_bags(make_frame, write_drive, tmp_path):
         assert len(frames) == 3
         assert "night" in frames[0].tags
         # The exact depth scores nothing but the lidar's rounding.
-        result = evaluate(frames, {"model": lambda f: f.depth_m}).to_json()
+        result = evaluate(frames, {"model": lambda f: Prediction(f.depth_m)}).to_json()
     assert result["caps"]["80"]["mae_m"] < 1e-3
     with pytest.raises(RecordingError, match="split 'test'"):
         RecordedFrames(tmp_path, split="test")

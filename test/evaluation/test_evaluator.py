@@ -13,6 +13,7 @@ from xd_rcdepth_ros.errors import ConfigurationError, RecordingError
 from xd_rcdepth_ros.evaluation.baselines import nearest_return, plain_baselines, smaller_of
 from xd_rcdepth_ros.evaluation.evaluator import (
     CLEAR_TAG,
+    Prediction,
     distance_to_radar,
     evaluate,
     pick_examples,
@@ -24,11 +25,11 @@ from xd_rcdepth_ros.network import ModelHeader, Student, save_checkpoint
 
 
 def constant(depth_m):
-    return lambda frame: np.full(frame.image.shape[:2], depth_m, np.float32)
+    return lambda frame: Prediction(np.full(frame.image.shape[:2], depth_m, np.float32))
 
 
 def offset(metres):
-    return lambda frame: frame.depth_m + np.float32(metres)
+    return lambda frame: Prediction(frame.depth_m + np.float32(metres))
 
 
 def test_known_offset_gives_known_errors(make_frame):
@@ -140,8 +141,8 @@ def test_what_is_right_on_the_scan_lines_only_is_found_out(make_frame):
     frames = [replace(make_frame(0), depth_m=scanned, lidar=None)]
     protocol = Protocol(truth=Truth.DEPTH)
     predictors = {
-        "right": lambda frame: plane,
-        "striped": lambda frame: np.where(lines, plane, plane + 3).astype(np.float32),
+        "right": lambda frame: Prediction(plane),
+        "striped": lambda frame: Prediction(np.where(lines, plane, plane + 3).astype(np.float32)),
     }
     result = evaluate(frames, predictors, protocol).to_json()
     striped = result["baselines"]["striped"]
@@ -156,18 +157,18 @@ def test_nearest_return_is_the_brute_force_one(make_frame):
     frame = make_frame(4, returns=1)
     raster = frame.radar_raster()
     if len(raster.pixels):
-        assert (nearest_return(frame) == raster.depth_m[0]).all()
+        assert (nearest_return(frame).depth_m == raster.depth_m[0]).all()
     frame = make_frame(5, returns=6)
     raster = frame.radar_raster()
     v, u = 40, 20
     gaps = np.hypot(raster.pixels[:, 0] - u, raster.pixels[:, 1] - v)
     candidates = raster.depth_m[gaps == gaps.min()]
-    assert nearest_return(frame)[v, u] in candidates
+    assert nearest_return(frame).depth_m[v, u] in candidates
 
 
 def test_smaller_of_ignores_nan(make_frame):
     frame = make_frame(0)
-    depth = smaller_of([constant(np.nan), constant(7.0), constant(9.0)])(frame)
+    depth = smaller_of([constant(np.nan), constant(7.0), constant(9.0)])(frame).depth_m
     assert (depth == 7).all()
 
 
@@ -179,7 +180,7 @@ def test_row_median_lies_on_the_networks_grid(make_frame, model_file):
     assert set(baselines) == plain | {"model_without_radar"}
     assert notes["row_median"] == "rows as in the training data"
     expected = np.linspace(60, 5, 64)  # the grid is the image itself: 64 rows at that focal length
-    np.testing.assert_allclose(baselines["row_median"](frame)[:, 7], expected, atol=1e-4)
+    np.testing.assert_allclose(baselines["row_median"](frame).depth_m[:, 7], expected, atol=1e-4)
 
 
 def test_row_median_is_slid_to_suit_another_camera(make_frame, model_file):
@@ -193,7 +194,7 @@ def test_row_median_is_slid_to_suit_another_camera(make_frame, model_file):
     baselines, notes = plain_baselines(estimator, [frame], Protocol())
     # The medians' bottom row belongs to row 73 of 104: 30 rows above the bottom.
     assert "slid down by -30" in notes["row_median"]
-    np.testing.assert_allclose(baselines["row_median"](frame)[10:74], truth, atol=1e-3)
+    np.testing.assert_allclose(baselines["row_median"](frame).depth_m[10:74], truth, atol=1e-3)
 
 
 def test_a_model_without_row_medians_is_told(make_frame, tmp_path):
@@ -205,7 +206,7 @@ def test_a_model_without_row_medians_is_told(make_frame, tmp_path):
     assert "carries no row medians" in notes["row_median"]
 
 
-class Damaged:
+class FakeDamaged:
     """Frames of which some cannot be read."""
 
     def __init__(self, frames, broken):
@@ -222,11 +223,11 @@ class Damaged:
 
 def test_damaged_frames_are_skipped_and_counted(make_frame):
     frames = [make_frame(seed) for seed in range(4)]
-    result = evaluate(Damaged(frames, {1}), {"model": offset(1.0)}).to_json()
+    result = evaluate(FakeDamaged(frames, {1}), {"model": offset(1.0)}).to_json()
     assert result["frames"] == 3
     assert result["skipped"] == {"1": "frame 1 is damaged"}
     with pytest.raises(RecordingError, match=r"none could be used.*frame 0 is damaged"):
-        evaluate(Damaged(frames, {0, 1, 2, 3}), {"model": offset(1.0)})
+        evaluate(FakeDamaged(frames, {0, 1, 2, 3}), {"model": offset(1.0)})
     with pytest.raises(RecordingError, match="of 0 frames"):
         evaluate([], {"model": offset(1.0)})
 
@@ -234,7 +235,9 @@ def test_damaged_frames_are_skipped_and_counted(make_frame):
 def test_examples_are_the_worst_median_and_best(make_frame):
     frames = [make_frame(seed) for seed in range(9)]
     order = iter([5.0, 1.0, 9.0, 3.0, 7.0, 2.0, 8.0, 4.0, 6.0])
-    card = evaluate(frames, {"model": lambda f: f.depth_m + np.float32(next(order))}).cards["model"]
+    card = evaluate(
+        frames, {"model": lambda f: Prediction(f.depth_m + np.float32(next(order)))}
+    ).cards["model"]
     chosen = pick_examples(card.frames, count=1)
     assert [chosen[k][0].index for k in ("worst", "median", "best")] == [2, 0, 1]
     assert pick_examples([], 3) == {"worst": [], "median": [], "best": []}

@@ -11,6 +11,7 @@ import pytest
 from xd_rcdepth_ros.cli.main import main
 from xd_rcdepth_ros.errors import ConfigurationError, RecordingError
 from xd_rcdepth_ros.evaluation import faults
+from xd_rcdepth_ros.evaluation.evaluator import Prediction
 from xd_rcdepth_ros.evaluation.faults import FAULTS, Situation, choose_faults, ego_velocity
 from xd_rcdepth_ros.evaluation.robustness import draw_faults, markdown_table, run_faults
 from xd_rcdepth_ros.geometry import RadarPoints
@@ -105,7 +106,7 @@ def nearest_mean(frame):
     """Say the mean depth of the returns everywhere; 40 m without any."""
     depth = frame.radar_raster().depth_m
     value = depth.mean() if len(depth) else 40.0
-    return np.full(frame.image.shape[:2], value, np.float32)
+    return Prediction(np.full(frame.image.shape[:2], value, np.float32))
 
 
 def test_the_suite_scores_each_level(make_frame):
@@ -120,7 +121,9 @@ def test_the_suite_scores_each_level(make_frame):
     assert by_case["fog", 50]["mae_increase_percent"] == pytest.approx(0)
     assert by_case["delay", 200]["mae_m"] != pytest.approx(result["clean"]["mae_m"])
     blind = by_case["returns", 0]["mae_m"]
-    expected = run_faults(frames, lambda f: np.full(f.image.shape[:2], 40, np.float32), {})
+    expected = run_faults(
+        frames, lambda f: Prediction(np.full(f.image.shape[:2], 40, np.float32)), {}
+    )
     assert blind == pytest.approx(expected["clean"]["mae_m"])
     json.dumps(result, allow_nan=False)
     table = markdown_table(result)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from xd_rcdepth_ros.cli.main import main
-from xd_rcdepth_ros.evaluation.evaluator import evaluate
+from xd_rcdepth_ros.evaluation.evaluator import Prediction, evaluate
 from xd_rcdepth_ros.evaluation.sky import SkyScore
 from xd_rcdepth_ros.geometry import PinholeCamera
 from xd_rcdepth_ros.recordings.writer import DriveWriter
@@ -44,9 +44,12 @@ def test_each_predictor_has_its_own_score(make_frame):
     def far_on_top(frame):
         depth = np.full(frame.image.shape[:2], 20, np.float32)
         depth[:9] = np.inf
-        return depth
+        return Prediction(depth)
 
-    predictors = {"model": far_on_top, "near": lambda f: np.full(f.sky.shape, 20, np.float32)}
+    def near(frame):
+        return Prediction(np.full(frame.sky.shape, 20, np.float32))
+
+    predictors = {"model": far_on_top, "near": near}
     result = evaluate(frames, predictors).to_json()
     assert result["sky"]["recall"] == pytest.approx(0.9)
     assert result["sky"]["false_share"] == 0

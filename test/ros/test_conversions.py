@@ -333,6 +333,15 @@ def test_radar_scan_and_tracks():
     assert len(decode_radar(radar_msgs.RadarTracks(), RadarInput("radar_tracks", FIELDS))) == 0
 
 
+@pytest.mark.parametrize(("speed", "velocity_y"), [("radial_speed", -2.0), ("-radial_speed", 2.0)])
+def test_radar_msgs_11_the_map_may_turn_the_sign_of_a_scans_doppler(speed, velocity_y):
+    radar_msgs = pytest.importorskip("radar_msgs.msg", reason="radar_msgs cannot be imported")
+    found = radar_msgs.RadarReturn(range=10.0, azimuth=float(np.pi / 2), doppler_velocity=-2.0)
+    radar = RadarInput("radar_scan", RadarFieldMap(radial_speed=speed))
+    points = decode_radar(radar_msgs.RadarScan(returns=[found]), radar)
+    np.testing.assert_allclose(points.velocity_mps, [[0, velocity_y]], atol=1e-5)
+
+
 def test_attribution_cloud_has_every_return_in_the_cameras_frame():
     turn = np.array([[0.0, -1, 0], [0, 0, -1], [1, 0, 0]])
     front = RadarPoints.from_arrays(

@@ -23,10 +23,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xd_rcdepth_ros.datasets.conversion import (
+    Converter,
     DrivePlan,
-    Progress,
     SplitOption,
-    convert_plans,
     read_splits,
 )
 from xd_rcdepth_ros.errors import GeometryError, MessageError, RecordingError
@@ -170,7 +169,17 @@ def stamp_of(frame: str) -> int:
 
 
 def plan_astyx(root: str | Path, **options: Any) -> list[AstyxPlan]:
-    """Plan the bags; see ``convert_astyx``."""
+    """Plan Astyx HiRes2019, original or reduced: one bag a split and calibration.
+
+    Args:
+        root: Folder with ``camera_front``, ``radar_6455``, ``lidar_vlp16`` and ``calibration``.
+            ``train.txt`` and ``val.txt`` (frame numbers) make the splits; without them all frames
+            go into ``astyx-all``.
+        **options: As in :class:`SplitOption`.
+
+    Raises:
+        RecordingError: Something is missing or damaged.
+    """
     split = SplitOption(**options).split
     root = Path(root)
     for folder in ("camera_front", "radar_6455", "lidar_vlp16", "calibration"):
@@ -206,34 +215,7 @@ def plan_astyx(root: str | Path, **options: Any) -> list[AstyxPlan]:
     return plans
 
 
-def convert_astyx(
-    root: str | Path,
-    out: str | Path,
-    *,
-    storage: str = "mcap",
-    jobs: int = 1,
-    progress: Progress | None = None,
-    **options: Any,
-) -> list[Path]:
-    """Convert Astyx HiRes2019, original or reduced, one bag a split and calibration.
-
-    Args:
-        root: Folder with ``camera_front``, ``radar_6455``, ``lidar_vlp16`` and ``calibration``.
-            ``train.txt`` and ``val.txt`` (frame numbers) make the splits; without them all frames
-            go into ``astyx-all``.
-        out: Folder for the bags.
-        storage: ``mcap`` or ``sqlite3``.
-        jobs: Processes at most; 0 takes one a core.
-        progress: Called with (messages done, messages in all, bag).
-        **options: As in :class:`SplitOption`.
-
-    Returns:
-        The bags' paths.
-
-    Raises:
-        RecordingError: Something is missing or damaged, or a bag cannot be written.
-    """
-    return convert_plans(plan_astyx(root, **options), out, storage, jobs, progress)
+convert_astyx = Converter(plan_astyx)
 
 
 def _text_of(calibration: AstyxCalibration) -> str:

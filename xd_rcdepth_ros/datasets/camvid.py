@@ -25,7 +25,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from xd_rcdepth_ros.datasets.conversion import DrivePlan, Progress, convert_plans
+from xd_rcdepth_ros.datasets.conversion import Converter, DrivePlan
 from xd_rcdepth_ros.errors import MessageError, RecordingError
 from xd_rcdepth_ros.geometry import NOT_SKY, SKY, UNKNOWN, PinholeCamera, RigidTransform
 from xd_rcdepth_ros.recordings import schema
@@ -163,7 +163,15 @@ def split_drive(count: int) -> list[str | None]:
 
 
 def plan_camvid(root: str | Path, *, split: str | None = None) -> list[CamVidPlan]:
-    """Plan the bags; see ``convert_camvid``."""
+    """Plan CamVid: one bag a split.
+
+    Args:
+        root: Folder with ``images`` and ``labels``; a file's name begins with its drive and ``_``.
+        split: Only this split, ``train`` or ``val``.
+
+    Raises:
+        RecordingError: Something is missing or damaged.
+    """
     root = Path(root)
     for folder in ("images", "labels"):
         if not (root / folder).is_dir():
@@ -200,29 +208,4 @@ def plan_camvid(root: str | Path, *, split: str | None = None) -> list[CamVidPla
     return plans
 
 
-def convert_camvid(
-    root: str | Path,
-    out: str | Path,
-    *,
-    split: str | None = None,
-    storage: str = "mcap",
-    jobs: int = 1,
-    progress: Progress | None = None,
-) -> list[Path]:
-    """Convert CamVid, one bag a split.
-
-    Args:
-        root: Folder with ``images`` and ``labels``; a file's name begins with its drive and ``_``.
-        out: Folder for the bags.
-        split: Only this split, ``train`` or ``val``.
-        storage: ``mcap`` or ``sqlite3``.
-        jobs: Processes at most; 0 takes one a core.
-        progress: Called with (messages done, messages in all, bag).
-
-    Returns:
-        The bags' paths.
-
-    Raises:
-        RecordingError: Something is missing or damaged, or a bag cannot be written.
-    """
-    return convert_plans(plan_camvid(root, split=split), out, storage, jobs, progress)
+convert_camvid = Converter(plan_camvid)

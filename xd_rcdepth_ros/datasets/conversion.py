@@ -141,6 +141,45 @@ def convert_plans(
     return [out / plan.name for plan in plans]
 
 
+@dataclass(frozen=True)
+class Converter:
+    """Converts a data set: plans its bags, and writes those that are not there yet.
+
+    Attributes:
+        plan: Reads the data set's root and its options; returns the bags to write.
+    """
+
+    plan: Callable[..., Sequence[DrivePlan]]
+
+    def __call__(
+        self,
+        root: str | Path,
+        out: str | Path,
+        *,
+        storage: str = "mcap",
+        jobs: int = 1,
+        progress: Progress | None = None,
+        **options: Any,
+    ) -> list[Path]:
+        """Convert; an interrupted run goes on where it ended.
+
+        Args:
+            root: Folder of the data set, as ``plan`` says.
+            out: Folder for the bags.
+            storage: ``mcap`` or ``sqlite3``.
+            jobs: Processes at most; 0 takes one a core.
+            progress: Called with (messages done, messages in all, bag).
+            **options: The data set's own, as ``plan`` says.
+
+        Returns:
+            The bags' paths.
+
+        Raises:
+            RecordingError: Something is missing or damaged, or a bag cannot be written.
+        """
+        return convert_plans(self.plan(root, **options), out, storage, jobs, progress)
+
+
 def _in_parallel(
     plans: Sequence[DrivePlan], out: Path, storage: str, workers: int
 ) -> Generator[tuple[DrivePlan, XDRCDepthError | None], None, None]:

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from xd_rcdepth_ros.datasets.conversion import DrivePlan, Progress, convert_plans, option
+from xd_rcdepth_ros.datasets.conversion import Converter, DrivePlan, option
 from xd_rcdepth_ros.datasets.ego import body_velocity
 from xd_rcdepth_ros.datasets.nuscenes_files import (
     DEVKIT_FILTER,
@@ -201,7 +201,17 @@ class NuScenesPlan(DrivePlan):
 
 
 def plan_nuscenes(root: str | Path, **options: Any) -> list[NuScenesPlan]:
-    """Read the tables and plan one bag a scene; see ``convert_nuscenes``."""
+    """Plan scenes of a data set in nuScenes' v1.0 schema: one bag a scene.
+
+    Sweeps whose files are not there are left out and counted; the files of keyframes must be there.
+
+    Args:
+        root: Folder with ``samples``, ``sweeps`` and ``v1.0-*``.
+        **options: As in :class:`NuScenesOptions`.
+
+    Raises:
+        RecordingError: A table, file, channel or scene is missing or damaged.
+    """
     root, wish = Path(root), NuScenesOptions(**options)
     version = find_version(root, wish.version)
     there = channels_of(root, version)
@@ -233,36 +243,7 @@ def plan_nuscenes(root: str | Path, **options: Any) -> list[NuScenesPlan]:
     return plans
 
 
-def convert_nuscenes(
-    root: str | Path,
-    out: str | Path,
-    *,
-    storage: str = "mcap",
-    jobs: int = 1,
-    progress: Progress | None = None,
-    **options: Any,
-) -> list[Path]:
-    """Convert scenes of a data set in nuScenes' v1.0 schema, one bag a scene.
-
-    Bags that are there already are left as they are, so an interrupted run goes on. Sweeps whose
-    files are not there are left out and counted; the files of keyframes must be there.
-
-    Args:
-        root: Folder with ``samples``, ``sweeps`` and ``v1.0-*``.
-        out: Folder for the bags.
-        storage: ``mcap`` or ``sqlite3``.
-        jobs: Processes at most; 0 takes one a core.
-        progress: Called with (messages done, messages in all, scene).
-        **options: As in :class:`NuScenesOptions`.
-
-    Returns:
-        The bags' paths.
-
-    Raises:
-        RecordingError: A table, file, channel or scene is missing or damaged, or a bag cannot be
-            written.
-    """
-    return convert_plans(plan_nuscenes(root, **options), out, storage, jobs, progress)
+convert_nuscenes = Converter(plan_nuscenes)
 
 
 def _splits(root: Path, version: str) -> Callable[[str], str | None]:

@@ -26,10 +26,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xd_rcdepth_ros.datasets.conversion import (
+    Converter,
     DrivePlan,
-    Progress,
     SplitOption,
-    convert_plans,
     option,
     read_splits,
 )
@@ -233,7 +232,16 @@ class ZjuOptions(SplitOption):
 
 
 def plan_zju(root: str | Path, **options: Any) -> list[ZjuPlan]:
-    """Plan the bags; see ``convert_zju``."""
+    """Plan ZJU-4DRadarCam: one bag for every 1000 frames of a split.
+
+    Args:
+        root: Folder with ``image``, ``radar``, ``gt`` and the lists, or with ``data`` that has
+            them. Images of another rig need a ``calibration.json`` there (``read_rig``).
+        **options: As in :class:`ZjuOptions`.
+
+    Raises:
+        RecordingError: Something is missing or damaged.
+    """
     root, wish = Path(root), ZjuOptions(**options)
     dense = wish.dense
     root = root / "data" if (root / "data" / "image").is_dir() else root
@@ -266,33 +274,7 @@ def plan_zju(root: str | Path, **options: Any) -> list[ZjuPlan]:
     return plans
 
 
-def convert_zju(
-    root: str | Path,
-    out: str | Path,
-    *,
-    storage: str = "mcap",
-    jobs: int = 1,
-    progress: Progress | None = None,
-    **options: Any,
-) -> list[Path]:
-    """Convert ZJU-4DRadarCam, one bag for every 1000 frames of a split.
-
-    Args:
-        root: Folder with ``image``, ``radar``, ``gt`` and the lists, or with ``data`` that has
-            them. Images of another rig need a ``calibration.json`` there (``read_rig``).
-        out: Folder for the bags.
-        storage: ``mcap`` or ``sqlite3``.
-        jobs: Processes at most; 0 takes one a core.
-        progress: Called with (messages done, messages in all, bag).
-        **options: As in :class:`ZjuOptions`.
-
-    Returns:
-        The bags' paths.
-
-    Raises:
-        RecordingError: Something is missing or damaged, or a bag cannot be written.
-    """
-    return convert_plans(plan_zju(root, **options), out, storage, jobs, progress)
+convert_zju = Converter(plan_zju)
 
 
 def _seconds(frame: str) -> Decimal:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from xd_rcdepth_ros.errors import ConfigurationError
-from xd_rcdepth_ros.evaluation.evaluator import FrameSource, Predictor, usable_frames
+from xd_rcdepth_ros.evaluation.evaluator import FrameSource, Prediction, Predictor, usable_frames
 from xd_rcdepth_ros.evaluation.model import ModelPredictor
 from xd_rcdepth_ros.evaluation.protocol import Protocol
 from xd_rcdepth_ros.evaluation.row_baseline import fit_row_baseline
@@ -51,39 +51,39 @@ def row_median(
     truths = [protocol.ground_truth(f) for f in frames if f.camera == camera]
     fitted = fit_row_baseline(medians.tolist(), grid, camera, truths, protocol.main_cap_m)
     words = f"rows slid down by {fitted.shift_rows} on the network's grid to suit this data best"
-    return lambda frame: fitted.depth(frame.camera), words
+    return lambda frame: Prediction(fitted.depth(frame.camera)), words
 
 
 def _on_grid(estimator: DepthEstimator, medians: NDArray[np.float32]) -> Predictor:
-    def predict(frame: SensorFrame) -> NDArray[np.float32]:
+    def predict(frame: SensorFrame) -> Prediction:
         grid = estimator.grid(frame.camera)
         rows = np.repeat(medians[:, None], grid.width, axis=1)
-        return grid.to_image(rows, frame.camera.width, frame.camera.height)
+        return Prediction(grid.to_image(rows, frame.camera.width, frame.camera.height))
 
     return predict
 
 
-def nearest_return(frame: SensorFrame) -> NDArray[np.float32]:
+def nearest_return(frame: SensorFrame) -> Prediction:
     """Say for each pixel the depth of the radar return nearest in the image.
 
     Returns:
-        (H, W) float32, metres; NaN everywhere if no return falls into the image.
+        Depth, metres; NaN everywhere if no return falls into the image.
     """
     height, width = frame.image.shape[:2]
     raster = frame.radar_raster()
     if not len(raster.pixels):
-        return np.full((height, width), np.nan, np.float32)
+        return Prediction(np.full((height, width), np.nan, np.float32))
     rows, columns = np.mgrid[:height, :width]
     _, index = cKDTree(raster.pixels).query(np.column_stack([columns.ravel(), rows.ravel()]))
-    return np.asarray(raster.depth_m[index].reshape(height, width), np.float32)
+    return Prediction(np.asarray(raster.depth_m[index].reshape(height, width), np.float32))
 
 
 def smaller_of(predictors: Sequence[Predictor]) -> Predictor:
     """Return the predictor that says the smallest of several depths; NaN never wins."""
 
-    def predict(frame: SensorFrame) -> NDArray[np.float32]:
-        smallest: NDArray[np.float32] = np.fmin.reduce([p(frame) for p in predictors])
-        return smallest
+    def predict(frame: SensorFrame) -> Prediction:
+        smallest: NDArray[np.float32] = np.fmin.reduce([p(frame).depth_m for p in predictors])
+        return Prediction(smallest)
 
     return predict
 

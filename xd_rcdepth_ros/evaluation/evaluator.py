@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 from typing import Protocol as TypingProtocol
 
 import numpy as np
@@ -18,15 +18,26 @@ from scipy.spatial import cKDTree
 from xd_rcdepth_ros.errors import RecordingError, XDRCDepthError
 from xd_rcdepth_ros.evaluation.calibration import Calibration
 from xd_rcdepth_ros.evaluation.metrics import DepthErrors, ErrorMap
-from xd_rcdepth_ros.evaluation.model import ModelPredictor
 from xd_rcdepth_ros.evaluation.prefetch import read_ahead
 from xd_rcdepth_ros.evaluation.protocol import Protocol
 from xd_rcdepth_ros.evaluation.sky import SkyScore
 from xd_rcdepth_ros.geometry import SensorFrame
 from xd_rcdepth_ros.supervision.interpolation import interpolate_gaps
 
-# From a frame to its depth: (H, W) float32, metres, at the image's own resolution.
-Predictor = Callable[[SensorFrame], NDArray[np.float32]]
+
+class Prediction(NamedTuple):
+    """What is said of a frame, at the image's own resolution.
+
+    Attributes:
+        depth_m: (H, W) float32, metres along the optical axis.
+        error: (H, W) float32, expected error as a share of the depth; None if it is not said.
+    """
+
+    depth_m: NDArray[np.float32]
+    error: NDArray[np.float32] | None = None
+
+
+Predictor = Callable[[SensorFrame], Prediction]
 
 # Of one frame: truth, distance to the nearest radar return, truth between the points.
 _Maps = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
@@ -301,13 +312,8 @@ def evaluate(
     for index, frame, maps in read_ahead(prepared()):
         evaluation.frames_without_radar += not frame.radar
         for name, predict in predictors.items():
-            expected = None
-            if isinstance(predict, ModelPredictor):
-                depth, expected = predict.with_error(frame)
-            else:
-                depth = predict(frame)
-            card = evaluation.cards[name]
-            card.add(index, frame, depth, *maps, expected)
+            depth, expected = predict(frame)
+            evaluation.cards[name].add(index, frame, depth, *maps, expected)
         if on_frame is not None:
             on_frame()
     return evaluation

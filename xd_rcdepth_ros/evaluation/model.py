@@ -5,9 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-import numpy as np
-from numpy.typing import NDArray
-
+from xd_rcdepth_ros.evaluation.evaluator import Prediction
 from xd_rcdepth_ros.geometry import SensorFrame
 from xd_rcdepth_ros.inference import DepthEstimator
 
@@ -24,18 +22,9 @@ class ModelPredictor:
     estimator: DepthEstimator
     radar: bool = True
 
-    def __call__(self, frame: SensorFrame) -> NDArray[np.float32]:
-        """Return the depth (H, W), metres."""
-        return self.with_error(frame)[0]
-
-    def with_error(
-        self, frame: SensorFrame
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
-        """Return the depth (H, W), metres, and its expected error (H, W) as a share of it.
-
-        The error is None for a model that does not say it.
-        """
+    def __call__(self, frame: SensorFrame) -> Prediction:
+        """Return the depth, and its expected error if the model says it."""
         if not self.radar:
             frame = replace(frame, radar=())
         result = self.estimator.estimate(frame, output_size="input")
-        return result.depth_m, result.error
+        return Prediction(result.depth_m, result.error)

@@ -121,7 +121,7 @@ def _example(
     score: FrameScore, source: FrameSource, predict: Predictor, evaluation: Evaluation
 ) -> dict[str, Any]:
     frame = source[score.index]
-    pictures = frame_pictures(frame, predict(frame), evaluation.protocol)
+    pictures = frame_pictures(frame, predict(frame).depth_m, evaluation.protocol)
     returns = len(frame.radar_raster().pixels)
     return {
         "title": f"{score.name}: MAE {number(score.mae_m)} m, RMSE {number(score.rmse_m)} m, "

@@ -74,7 +74,7 @@ def run_faults(
     for index, frame in read_ahead(usable_frames(source, skipped, every)):
         without_radar += not frame.radar
         truth = torch.from_numpy(protocol.ground_truth(frame))
-        depth = predict(frame)
+        depth = predict(frame).depth_m
         situation = Situation(index, depth, speed_mps)
         unharmed = score(depth, truth)
         clean_all.add(unharmed)
@@ -82,7 +82,7 @@ def run_faults(
         for name, level in cases:
             bad = faults[name].effect(frame, level, situation)
             if bad is not None:
-                faulty[name, level].add(score(predict(bad), truth))
+                faulty[name, level].add(score(predict(bad).depth_m, truth))
                 clean[name, level].add(unharmed)
             _tell(on_prediction)
     if not clean_all.images:

