@@ -25,6 +25,7 @@ TESTED = {
     "arms.py", "backend_errors/measure.py", "dense_supervision/study.py", "depth_pictures.py",
     "encoder_weights.py", "radar_attribution/measure.py", "road/figures.py", "road/fit_radar.py",
     "road/made_radar.py", "road/publish.py", "saliency_share/measure.py", "shipped/drives.py",
+    "shipped/frames.py",
     "simulation/pictures.py", "simulation/realism.py",
 }  # fmt: skip
 
@@ -166,6 +167,16 @@ def test_drives_and_a_second_call_that_keeps_them(script, tmp_path):
     before = (bag / "metadata.yaml").stat().st_mtime_ns
     script(*arguments).main()
     assert (bag / "metadata.yaml").stat().st_mtime_ns == before
+
+
+def test_shipped_frames(script, tmp_path, monkeypatch):
+    module = script("shipped/frames.py")
+    monkeypatch.setattr(module, "FOLDER", tmp_path)
+    monkeypatch.setattr(module, "PLACES", ("country",))
+    monkeypatch.setattr(module, "CONDITIONS", (("clear", "day"),))
+    monkeypatch.setattr(module, "SIZE", (64, 128))
+    module.main()
+    assert [file.name for file in tmp_path.iterdir()] == ["00_country_day.npz"]
 
 
 def test_road_figures(script, recordings, tmp_path):
