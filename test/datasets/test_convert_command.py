@@ -107,7 +107,7 @@ def test_ctrl_c_leaves_only_whole_bags(nuscenes_tree, tmp_path, jobs):
         [*command, "--jobs", jobs], env=environment, start_new_session=True,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 200
     while not (out.is_dir() and list(out.iterdir())) and time.monotonic() < deadline:
         time.sleep(0.002)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: the whole group
