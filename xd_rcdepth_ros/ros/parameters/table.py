@@ -126,9 +126,9 @@ class NodeParameters(ParameterTable):
     )
     sync_max_lead: float = parameter(
         "sync.max_lead",
-        0.01,
+        2.0,
         "An image that has a fitting sweep does not wait for a nearer one that is measured later "
-        "than this after it; 2.0 waits for the nearest always, as evaluate takes it.",
+        "than this after it. Less means less delay, and other sweeps than evaluate takes.",
         "s",
         limits=(0.0, 2.0),
     )
