@@ -8,14 +8,17 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import yaml
 
 from xd_rcdepth_ros.datasets.astyx import convert_astyx
+from xd_rcdepth_ros.geometry import PinholeCamera
 from xd_rcdepth_ros.inference import shipped_model
 from xd_rcdepth_ros.network import load_checkpoint
-from xd_rcdepth_ros.network.prediction import ERROR
+from xd_rcdepth_ros.network.prediction import ERROR, SKY
+from xd_rcdepth_ros.recordings.writer import DriveWriter
 from xd_rcdepth_ros.simulation import Drive, DriveSettings, write_bag
 from xd_rcdepth_ros.simulation.layouts import write_astyx
 
@@ -62,6 +65,13 @@ def recordings(astyx_layout, tmp_path_factory) -> Path:
     convert_astyx(astyx_layout, folder / "astyx")
     (folder / "simulated/val").mkdir(parents=True)
     write_bag(Drive(DriveSettings(seed=5, frames=2, **SMALL)), folder / "simulated/val/drive")
+    picture = np.random.default_rng(0).integers(0, 256, (64, 128, 3), np.uint8)
+    sky = np.zeros((64, 128), np.uint8)
+    sky[:20] = 1
+    with DriveWriter(folder / "camvid", info={"split": "train"}) as writer:
+        writer.camera_info("front", 10**18, PinholeCamera.from_focal(128, 64, 83, 83, 63.5, 31.5))
+        writer.image("front", 10**18, cv2.imencode(".png", picture)[1].tobytes(), "png")
+        writer.sky("front", 10**18, sky)
     return folder
 
 
@@ -200,6 +210,10 @@ def test_road_publish(script, recordings, tmp_path, monkeypatch):
     before, _ = load_checkpoint(shipped_model())
     shift = network.head.bias[ERROR] - before.head.bias[ERROR]
     assert factor > 0 and float(shift.exp()) == pytest.approx(factor, abs=1e-3)
+    assert module.sky_shift(out, recordings, 1) == pytest.approx(0, abs=0.02)  # done already
+    assert float(network.head.bias[SKY] - before.head.bias[SKY]) == pytest.approx(
+        header.metrics["sky_shift"], abs=0.02
+    )
     monkeypatch.delitem(sys.modules, "figures")
 
 

@@ -160,6 +160,26 @@ def test_zoom_varies_the_depth_and_stays_within_its_limits():
     assert min(depths) < 18 and max(depths) > 22
 
 
+def test_scale_moves_radar_and_depth_alike_under_the_same_image():
+    config = replace(PLAIN, scale=0.25)
+    frame = marked_frame(40, 24)
+    depths = []
+    for seed in range(60):
+        varied = augment(frame, (ROWS, COLUMNS), config, np.random.default_rng(seed))
+        radar, lidar = varied.radar_raster().channels[0], varied.lidar_depth()
+        assert np.argwhere(varied.image[..., 0] > 0).tolist() == np.argwhere(radar > 0).tolist()
+        depths.append(radar.max())
+        assert np.nanmax(lidar) == pytest.approx(depths[-1], rel=1e-5)
+        assert np.nanmax(varied.depth_m) == pytest.approx(depths[-1], rel=1e-5)
+    assert 16 - 1e-3 <= min(depths) < 17 and 24 < max(depths) <= 25 + 1e-3
+
+
+def test_scale_is_left_where_no_radar_tells_it():
+    frame = replace(marked_frame(40, 24), radar=())
+    varied = augment(frame, (32, 64), replace(PLAIN, scale=0.25), np.random.default_rng(1))
+    assert np.nanmax(varied.lidar_depth()) == pytest.approx(20.0)
+
+
 def test_weather_veils_the_image_and_leaves_depth_and_radar_alone():
     frame = marked_frame(40, 20)
     frame = replace(

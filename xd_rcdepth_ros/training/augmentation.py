@@ -29,6 +29,9 @@ class AugmentationConfig:
             fill the grid.
         zoom: Greatest relative enlargement or reduction of the image; all depths are divided by it,
             as everything then looks nearer or farther by that much.
+        scale: Greatest relative change of the world's size, radar and depths alike, under the same
+            image: as if the camera stood higher or lower over larger or smaller things. Radar alone
+            tells it, so frames without returns keep their size.
         gain: Greatest relative change of each colour's gain.
         gamma: Greatest relative change of gamma.
         dark: Probability of a dark, noisy image.
@@ -43,6 +46,7 @@ class AugmentationConfig:
     flip: float = 0.5
     shift_px: int = 0
     zoom: float = 0.0
+    scale: float = 0.0
     gain: float = 0.2
     gamma: float = 0.3
     dark: float = 0.0
@@ -58,7 +62,7 @@ class AugmentationConfig:
                 raise ConfigurationError(
                     f"augmentation.{key} is {getattr(self, key)}; expected a probability, 0 to 1."
                 )
-        for key in ("gain", "gamma", "zoom"):
+        for key in ("gain", "gamma", "zoom", "scale"):
             if not 0 <= getattr(self, key) < 1:
                 raise ConfigurationError(
                     f"augmentation.{key} is {getattr(self, key)}; expected 0 or more, less than 1."
@@ -91,6 +95,9 @@ def augment(
     if config.sparsify and rng.random() < config.sparsify:
         frame = replace(frame, radar=tuple(sparsify(sweep, rng) for sweep in frame.radar))
     frame = thin_radar(frame, config, rng)
+    if config.scale and any(len(sweep.points) for sweep in frame.radar):
+        most = np.log1p(config.scale)
+        frame = frame.scale_world(float(np.exp(rng.uniform(-most, most))))
     if config.weather and rng.random() < config.weather:
         frame = replace(frame, image=add_weather(frame, rng))
     frame = lay_on_grid(frame, size, config.shift_px, rng)
