@@ -34,12 +34,11 @@ def run_onnx(path):
 
 
 def run_openvino(path):
-    from xd_rcdepth_ros.inference.backends.graph import import_openvino
+    from xd_rcdepth_ros.inference.backends.graph import openvino_core
 
-    openvino = import_openvino()
-    model = openvino.Core().read_model(path)
+    model = openvino_core().read_model(path)
     options = {"INFERENCE_PRECISION_HINT": "f32"}
-    compiled = openvino.Core().compile_model(model, "CPU", options)
+    compiled = openvino_core().compile_model(model, "CPU", options)
     licence = model.get_rt_info(["xd_rcdepth", "licence"]).astype(str)
     return lambda i, r: compiled({"image": i, "radar": r})["depth"], licence
 

@@ -138,11 +138,11 @@ def test_openvino_in_bf16_says_so_and_keeps_the_depth_of_road_scenes():
 def test_openvino_refuses_a_precision_that_the_cpu_lacks(monkeypatch):
     import xd_rcdepth_ros.inference.backends.openvino as module
 
-    class Core:
+    class FakeCore:
         def get_property(self, *names):
             return ["FP32", "INT8"]
 
-    monkeypatch.setattr(module, "import_openvino", lambda: type("openvino", (), {"Core": Core}))
+    monkeypatch.setattr(module, "openvino_core", FakeCore)
     with pytest.raises(DeviceError, match=r"does not compute in bf16 .* offers FP32, INT8"):
         OpenVINOBackend(None, "bf16")
 

@@ -4,6 +4,10 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -169,3 +173,29 @@ def test_the_cache_says_what_made_it(model_file):
     assert {port.any_name for port in graph.inputs} == {"image", "radar"}
     assert "mean difference" in json.dumps(facts)
     assert DEPTH == 0
+
+
+SIGNALLED = """
+import faulthandler, gc, os, signal
+faulthandler.enable()  # gives the thread a signal stack, as pytest does
+from xd_rcdepth_ros.inference import DepthEstimator
+
+signal.signal(signal.SIGUSR1, lambda *_: None)
+first, second = (DepthEstimator.load({file!r}, "cpu", "openvino", "fp32", (64, 96)) for _ in "ab")
+del first
+gc.collect()
+del second
+gc.collect()
+os.kill(os.getpid(), signal.SIGUSR1)
+print("alive")
+"""
+
+
+def test_a_signal_after_two_models_are_gone_does_not_kill_the_process(model_file):
+    """OpenVINO's Cores restore each other's signal stacks: a Ctrl-C would end in a crash."""
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    script = SIGNALLED.format(file=str(model_file))
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, env=environment, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "alive\n"), done.stderr

@@ -20,6 +20,7 @@ from xd_rcdepth_ros.inference.backends.base import Backend, import_runtime
 from xd_rcdepth_ros.inference.backends.graph import (
     METADATA,
     import_openvino,
+    openvino_core,
     to_exported_program,
     to_onnx,
     to_openvino,
@@ -125,7 +126,7 @@ def _write(network: Any, path: Path, file_format: str, facts: Mapping[str, Any])
         return _ProgramBackend(path)
     if file_format == "openvino":
         _save(to_openvino(network), path, facts)
-        return OpenVINOBackend(import_openvino().Core().read_model(path))
+        return OpenVINOBackend(openvino_core().read_model(path))
     onnx = import_runtime("onnx", "onnx")
     model = onnx.load_from_string(to_onnx(network))
     for key, value in facts.items():

@@ -11,7 +11,7 @@ import torch
 
 from xd_rcdepth_ros.errors import CheckpointError, ConfigurationError, DeviceError
 from xd_rcdepth_ros.inference.backends.agreement import check_agreement, check_precision
-from xd_rcdepth_ros.inference.backends.graph import METADATA, import_openvino, to_openvino
+from xd_rcdepth_ros.inference.backends.graph import METADATA, openvino_core, to_openvino
 from xd_rcdepth_ros.inference.backends.graph_cache import GraphCache
 from xd_rcdepth_ros.inference.backends.model_file import ModelFile
 from xd_rcdepth_ros.inference.backends.openvino import OpenVINOBackend, computes_in
@@ -148,7 +148,7 @@ def _quantised(model: ModelFile, threads: int) -> tuple[OpenVINOBackend, str]:
             f"{command}"
         )
     try:
-        graph = import_openvino().Core().read_model(path)
+        graph = openvino_core().read_model(path)
         facts = {
             key: graph.get_rt_info([METADATA, key]).astype(str)
             for key in ("source_sha256", "weights_sha256", "loss")

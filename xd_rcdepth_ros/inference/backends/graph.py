@@ -10,6 +10,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import torch
@@ -90,6 +91,25 @@ def import_openvino() -> Any:
     # None makes `import openvino_telemetry` fail, and OpenVINO then takes its own empty stand-in.
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     return import_runtime("openvino", "openvino")
+
+
+def openvino_core() -> Any:
+    """Return the one ``openvino.Core`` of this process.
+
+    Each Core's CPU plugin gives the calling thread a signal stack of its own, and puts back the one
+    before when it ends. Of two that end in the order of their making the second puts back a stack
+    that is gone, and the next signal kills the process (seen with OpenVINO 2026.4 on a CPU with
+    AMX). One that never ends cannot.
+
+    Raises:
+        DeviceError: OpenVINO is not installed.
+    """
+    return _core_of(import_openvino())
+
+
+@cache
+def _core_of(openvino: Any) -> Any:
+    return openvino.Core()
 
 
 def to_onnx(network: nn.Module) -> bytes:

@@ -23,7 +23,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 import xd_rcdepth_ros
-from xd_rcdepth_ros.inference.backends.graph import import_openvino
+from xd_rcdepth_ros.inference.backends.graph import import_openvino, openvino_core
 from xd_rcdepth_ros.inference.processor import processor_name
 
 FORMAT = 1  # raised whenever the graph of the same weights changes
@@ -76,7 +76,7 @@ class GraphCache:
             if header["sha256"] != _checksum(xml, weights):
                 raise ValueError("its checksum is wrong")
             openvino = import_openvino()
-            graph = openvino.Core().read_model(xml.tobytes(), openvino.Tensor(weights))
+            graph = openvino_core().read_model(xml.tobytes(), openvino.Tensor(weights))
         except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
             self.note = f"graph made anew: {self.path} is cut short or damaged ({error})"
             return None

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xd_rcdepth_ros.errors import DeviceError
-from xd_rcdepth_ros.inference.backends.graph import import_openvino
+from xd_rcdepth_ros.inference.backends.graph import openvino_core
 
 _TYPES = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
 _CAPABILITIES = {"fp32": "FP32", "bf16": "BF16", "fp16": "FP16", "int8": "INT8"}
@@ -21,7 +21,7 @@ def computes_in(precision: str) -> bool:
     Raises:
         DeviceError: OpenVINO is not installed.
     """
-    return _CAPABILITIES[precision] in _capabilities(import_openvino().Core())
+    return _CAPABILITIES[precision] in _capabilities(openvino_core())
 
 
 def _capabilities(core: Any) -> list[str]:
@@ -39,7 +39,7 @@ def compile_model(model: Any, precision: str, threads: int = 0) -> Any:
     Raises:
         DeviceError: OpenVINO is not installed, or this CPU does not compute in that precision.
     """
-    core = import_openvino().Core()
+    core = openvino_core()
     able = _capabilities(core)
     if _CAPABILITIES[precision] not in able:
         raise DeviceError(
