@@ -47,6 +47,8 @@ SETS = (
     Set("simulated_val", "simulated/val", None, "chooses the best"),
     Set("drive", "drive_nuscenes_layout", None, "never seen"),
     Set("camvid_val", "camvid", "val", "held back, sky"),
+    Set("ddad", "ddad", None, "learnt from"),
+    Set("aimotive_rear", "aimotive_rear", None, "learnt from"),
 )
 
 

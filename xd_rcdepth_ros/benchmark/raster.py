@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from xd_rcdepth_ros.geometry import (
+    OPTICAL_FROM_BODY,
     PinholeCamera,
     RadarPoints,
     RadarSweep,
@@ -16,8 +17,7 @@ from xd_rcdepth_ros.geometry import (
     rasterize_radar,
 )
 
-# Camera (x right, z forward) from radar (x forward, y left).
-FORWARD = RigidTransform(np.array([[0.0, -1, 0], [0, 0, -1], [1, 0, 0]]), np.zeros(3))
+FORWARD = RigidTransform(OPTICAL_FROM_BODY, np.zeros(3))  # camera from radar
 
 
 def radar_sweep(returns: int, seed: int = 0) -> RadarSweep:

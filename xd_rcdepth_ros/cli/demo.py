@@ -8,7 +8,7 @@ import platform
 import shutil
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -108,7 +108,7 @@ def replay(
     model: Path,
     device: str,
     steps: Steps,
-    start_timeout_s: float = START_TIMEOUT_S,
+    start_timeout_s: float,
 ) -> Replayed:
     """Replay the legs of a drive one after the other."""
     done = Replayed(rate)
@@ -125,22 +125,21 @@ def replay(
 
 
 def replay_at_held_rate(
-    legs: list[Leg],
-    folder: Path,
-    rate: float,
-    model: Path,
-    device: str,
-    steps: Steps,
-    start_timeout_s: float = START_TIMEOUT_S,
+    replay_at: Callable[[float], Replayed], rate: float, steps: Steps
 ) -> tuple[Replayed, list[str]]:
-    """Replay the legs; on a machine that got busier meanwhile, again at half the speed.
+    """Replay a drive; on a machine that got busier meanwhile, again at half the speed.
+
+    Args:
+        replay_at: Replays it at a rate.
+        rate: The first rate.
+        steps: Where it is said.
 
     Returns:
         The replay, and what was said about those before it.
     """
     notes: list[str] = []
     while True:
-        done = replay(legs, folder, rate, model, device, steps, start_timeout_s)
+        done = replay_at(rate)
         if done.complete or len(notes) == ATTEMPTS - 1 or rate / 2 < SLOWEST_RATE:
             return done, notes
         notes.append(
@@ -183,7 +182,9 @@ def demo(
                 raise SessionError(f"no frame of {legs[0].bag} can be read.")
             pace = measure_pace(estimator, first, legs[0].period_s)
         done, notes = replay_at_held_rate(
-            legs, out / "legs", rate or pace.play_rate, model, device, steps, start_timeout_s
+            lambda at: replay(legs, out / "legs", at, model, device, steps, start_timeout_s),
+            rate or pace.play_rate,
+            steps,
         )
         with steps.step("scoring and drawing") as show:
             baseline = baseline_for(estimator, legs)

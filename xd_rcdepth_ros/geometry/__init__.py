@@ -4,7 +4,7 @@
 from xd_rcdepth_ros.geometry.camera import PinholeCamera
 from xd_rcdepth_ros.geometry.frame import DepthResult, SensorFrame
 from xd_rcdepth_ros.geometry.grid import NetworkGrid
-from xd_rcdepth_ros.geometry.pose import PoseTrack, RigidTransform
+from xd_rcdepth_ros.geometry.pose import OPTICAL_FROM_BODY, PoseTrack, RigidTransform
 from xd_rcdepth_ros.geometry.radar import RadarPoints
 from xd_rcdepth_ros.geometry.rasterize import (
     RADAR_CHANNELS,
@@ -29,6 +29,7 @@ __all__ = [
     "MAX_RANGE_M",
     "MAX_SWEEP_GAP_NS",
     "NOT_SKY",
+    "OPTICAL_FROM_BODY",
     "RADAR_CHANNELS",
     "SKY",
     "SKY_VALUES",

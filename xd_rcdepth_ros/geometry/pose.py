@@ -15,6 +15,8 @@ from numpy.typing import ArrayLike, NDArray
 from xd_rcdepth_ros.errors import GeometryError, TransformUnavailableError
 
 FloatArray = NDArray[np.float64]
+# Camera axes (x right, y down, z forward) of a body's (x forward, y left, z up), REP-103.
+OPTICAL_FROM_BODY = np.array([[0.0, -1, 0], [0, 0, -1], [1, 0, 0]])
 
 
 @dataclass(frozen=True, eq=False)

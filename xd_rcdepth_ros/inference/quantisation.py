@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from xd_rcdepth_ros.errors import ConfigurationError
-from xd_rcdepth_ros.inference.backends.agreement import NEAREST_M
+from xd_rcdepth_ros.inference.backends.agreement import TOLERANCES, compare
 from xd_rcdepth_ros.inference.backends.base import Backend, import_runtime
 from xd_rcdepth_ros.inference.backends.graph import import_openvino
 from xd_rcdepth_ros.inference.road_frames import RoadFrame
@@ -128,8 +128,7 @@ def measure_loss(exact: Backend, quantised: Backend, frames: Sequence[RoadFrame]
     differences, errors = [], []
     for frame in frames:
         depths = [one.run(frame.image, frame.radar)[DEPTH] for one in (exact, quantised)]
-        gap = np.abs(depths[1] - depths[0]) / np.maximum(depths[0], NEAREST_M)
-        differences.append(float(gap.mean()))
+        differences.append(compare(depths[1], depths[0], TOLERANCES["int8"]).mean)
         near = frame.depth_m < CAP_M
         u, v = frame.known[near].T
         errors.append([np.abs(depth[v, u] - frame.depth_m[near]) for depth in depths])

@@ -26,7 +26,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 from tf2_msgs.msg import TFMessage
 
 from xd_rcdepth_ros.errors import XDRCDepthError
-from xd_rcdepth_ros.geometry import PinholeCamera, RigidTransform
+from xd_rcdepth_ros.geometry import OPTICAL_FROM_BODY, PinholeCamera, RigidTransform
 from xd_rcdepth_ros.inference.road_frames import road_frames
 from xd_rcdepth_ros.msg import DepthStatus
 from xd_rcdepth_ros.nodes.demo_recorder import header_stamp_ns
@@ -36,6 +36,7 @@ from xd_rcdepth_ros.ros.conversions import (
     ns_to_stamp,
     rigid_to_transform,
 )
+from xd_rcdepth_ros.ros.memory import resident_bytes
 from xd_rcdepth_ros.ros.process import run_node
 
 NS = 1_000_000_000
@@ -112,7 +113,7 @@ class BenchmarkTraffic(Node):
         if self._steps:
             step = self._steps[-1]
             step["cpu_s"] = _cpu_s(self._pid) - step.pop("cpu_begin_s")
-            step["rss_mb"] = _rss_mb(self._pid)
+            step["rss_mb"] = resident_bytes(self._pid) / 1e6
         if len(self._steps) == len(self._rates):
             self.finished = True
             return
@@ -186,8 +187,7 @@ def _returns(seed: int) -> dict[str, np.ndarray[Any, Any]]:
 def _mounting(name: str, angle: float) -> TransformStamped:
     cos, sin = np.cos(angle), np.sin(angle)
     turned = np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]])
-    forward = np.array([[0.0, -1, 0], [0, 0, -1], [1, 0, 0]])
-    transform = RigidTransform(forward @ turned, np.array([0.0, 0.5, 1.5]))
+    transform = RigidTransform(OPTICAL_FROM_BODY @ turned, np.array([0.0, 0.5, 1.5]))
     message = TransformStamped(child_frame_id=f"radar_{name}")
     message.header.frame_id = "camera"
     message.transform = rigid_to_transform(transform)
@@ -201,15 +201,6 @@ def _cpu_s(pid: int) -> float:
     except OSError:
         return 0.0
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def _rss_mb(pid: int) -> float:
-    """Return the resident memory of a process, MB (10^6 bytes); 0 where not known."""
-    try:
-        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    except OSError:
-        return 0.0
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 def main(args: list[str] | None = None) -> int:

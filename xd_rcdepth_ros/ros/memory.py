@@ -23,10 +23,14 @@ _HEAPS = 2  # glibc makes one a thread, and each keeps what its threads freed
 _M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8  # malloc.h
 
 
-def resident_bytes() -> int:
-    """Return the memory that this process has in use; 0 where the system does not tell."""
+def resident_bytes(process: int | str = "self") -> int:
+    """Return the memory that a process has in use; 0 where the system does not tell.
+
+    Args:
+        process: Its number, or ``self`` for this one.
+    """
     try:
-        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+        pages = int(Path(f"/proc/{process}/statm").read_text(encoding="ascii").split()[1])
     except (OSError, ValueError, IndexError):
         return 0
     return pages * os.sysconf("SC_PAGE_SIZE")

@@ -8,12 +8,10 @@ from collections import Counter
 import numpy as np
 from numpy.typing import NDArray
 
-from xd_rcdepth_ros.geometry import PinholeCamera, RadarRaster, SensorFrame
+from xd_rcdepth_ros.geometry import OPTICAL_FROM_BODY, PinholeCamera, RadarRaster, SensorFrame
 from xd_rcdepth_ros.ros.accounting import Complaints
 
 FRAMES_IN_VAIN = 10  # images in a row without one return before a complaint
-# Camera axes (x right, y down, z forward) of a body's (x forward, y left, z up), REP-103.
-OPTICAL_FROM_BODY = np.array([[0.0, -1, 0], [0, 0, -1], [1, 0, 0]])
 
 
 class ReturnsWatch:

@@ -15,13 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xd_rcdepth_ros.errors import ConfigurationError
-from xd_rcdepth_ros.geometry import RadarPoints, RadarSweep, RigidTransform, SensorFrame
+from xd_rcdepth_ros.geometry import (
+    OPTICAL_FROM_BODY,
+    RadarPoints,
+    RadarSweep,
+    RigidTransform,
+    SensorFrame,
+)
 from xd_rcdepth_ros.supervision.radar_cells import Cells, gather_cells, to_cartesian
 from xd_rcdepth_ros.supervision.radar_noise import RADARS, RadarNoise
 
 Array = NDArray[np.float64]
-# Axes of a radar that looks where the camera looks: x forward, y left, z up.
-_CAMERA_FROM_LEVEL = np.array([[0.0, -1, 0], [0, 0, -1], [1, 0, 0]])
 _MOST_POINTS = 8000  # more than that make no other radar, but take longer
 
 
@@ -75,7 +79,7 @@ def draw_mounting(rng: np.random.Generator) -> RigidTransform:
     """Draw camera_from_radar: a radar below and before the camera, nearly along its axis."""
     yaw, pitch, roll = np.deg2rad(rng.normal(0, (0.7, 0.7, 0.3)))
     turn = np.array([[1.0, -yaw, pitch], [yaw, 1.0, -roll], [-pitch, roll, 1.0]])
-    left, _, right = np.linalg.svd(_CAMERA_FROM_LEVEL @ turn)
+    left, _, right = np.linalg.svd(OPTICAL_FROM_BODY @ turn)
     offset = (rng.normal(0, 0.15), rng.uniform(0.0, 1.0), rng.uniform(0.0, 1.5))
     return RigidTransform(left @ right, np.array(offset))
 

@@ -90,18 +90,22 @@ def augment(
     if rng.random() < config.flip:
         frame = frame.flip()
     if config.zoom:
-        most = np.log1p(config.zoom)
-        frame = frame.zoom(float(np.exp(rng.uniform(-most, most))))
+        frame = frame.zoom(_draw_factor(config.zoom, rng))
     if config.sparsify and rng.random() < config.sparsify:
         frame = replace(frame, radar=tuple(sparsify(sweep, rng) for sweep in frame.radar))
     frame = thin_radar(frame, config, rng)
     if config.scale and any(len(sweep.points) for sweep in frame.radar):
-        most = np.log1p(config.scale)
-        frame = frame.scale_world(float(np.exp(rng.uniform(-most, most))))
+        frame = frame.scale_world(_draw_factor(config.scale, rng))
     if config.weather and rng.random() < config.weather:
         frame = replace(frame, image=add_weather(frame, rng))
     frame = lay_on_grid(frame, size, config.shift_px, rng)
     return replace(frame, image=vary_colour(frame.image, config, rng))
+
+
+def _draw_factor(change: float, rng: np.random.Generator) -> float:
+    """Draw a factor between 1 / (1 + change) and 1 + change; either way is as likely."""
+    most = np.log1p(change)
+    return float(np.exp(rng.uniform(-most, most)))
 
 
 def lay_on_grid(

@@ -21,11 +21,11 @@ def computes_in(precision: str) -> bool:
     Raises:
         DeviceError: OpenVINO is not installed.
     """
-    return _CAPABILITIES[precision] in _capabilities(openvino_core())
+    return _CAPABILITIES[precision] in _capabilities()
 
 
-def _capabilities(core: Any) -> list[str]:
-    return sorted(core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
+def _capabilities() -> list[str]:
+    return sorted(openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
 
 
 def compile_model(model: Any, precision: str, threads: int = 0) -> Any:
@@ -39,8 +39,7 @@ def compile_model(model: Any, precision: str, threads: int = 0) -> Any:
     Raises:
         DeviceError: OpenVINO is not installed, or this CPU does not compute in that precision.
     """
-    core = openvino_core()
-    able = _capabilities(core)
+    able = _capabilities()
     if _CAPABILITIES[precision] not in able:
         raise DeviceError(
             f"this CPU does not compute in {precision} by OpenVINO; it offers {', '.join(able)}. "
@@ -58,7 +57,7 @@ def compile_model(model: Any, precision: str, threads: int = 0) -> Any:
     }
     if threads:
         options["INFERENCE_NUM_THREADS"] = threads
-    return core.compile_model(model, "CPU", options)
+    return openvino_core().compile_model(model, "CPU", options)
 
 
 class OpenVINOBackend:

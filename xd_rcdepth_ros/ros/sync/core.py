@@ -45,7 +45,7 @@ class SyncSettings:
     window_s: float = 0.1
     sweeps: int = 1
     max_wait_s: float = 0.05
-    max_lead_s: float = 0.05
+    max_lead_s: float = 2.0
     on_missing_radar: str = "image_only"
     hold_s: float = 1.0
     time_jump_s: float = 0.5
