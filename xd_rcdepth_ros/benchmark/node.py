@@ -74,8 +74,9 @@ def measure_node(
     end_s = time.monotonic() + limit_s
     with tempfile.TemporaryDirectory(prefix="xd_rcdepth_benchmark.") as folder:
         log, out = Path(folder) / "node.log", Path(folder) / "traffic.json"
-        with log.open("w") as output:
-            node = _start("depth_node", given, environment, output)
+        traffic_log = Path(folder) / "traffic.log"
+        with log.open("w") as node_output, traffic_log.open("w") as traffic_output:
+            node = _start("depth_node", given, environment, node_output)
             traffic = None
             try:
                 wanted = {
@@ -86,21 +87,27 @@ def measure_node(
                     "node_pid": node.pid,
                     "patience": limit_s,
                 }
-                traffic = _start("benchmark_traffic", wanted, environment, output)
+                traffic = _start("benchmark_traffic", wanted, environment, traffic_output)
                 while traffic.poll() is None and time.monotonic() < end_s:
                     if " failed: " in log.read_text(errors="replace"):  # a transition of the node
                         break
                     time.sleep(0.1)
+                # Before the processes end: what an interrupt makes them say is not the cause.
+                said = _last_lines(log) + _last_lines(traffic_log)
             finally:
                 for process in (traffic, node):
                     _end(process)
         if not out.is_file():
-            lines = log.read_text(errors="replace").splitlines()
+            waited_s = limit_s - (end_s - time.monotonic())
             raise NodeBenchmarkError(
-                f"the depth node gave no figures within {limit_s:.0f} s; it said:\n"
-                + "\n".join(lines[-8:])
+                f"no figures of the depth node after {waited_s:.0f} s of at most {limit_s:.0f} s. "
+                "It and what plays to it said:\n" + "\n".join(said)
             )
         return summarise(json.loads(out.read_text())["steps"])
+
+
+def _last_lines(log: Path) -> list[str]:
+    return log.read_text(errors="replace").splitlines()[-8:]
 
 
 def _start(
