@@ -77,3 +77,31 @@ def test_streaks_are_many_in_heavy_rain_and_lean_away_from_the_middle():
     few, many = (weather.draw_streaks(200, 300, n, np.random.default_rng(1)) for n in (5, 200))
     assert 0 < (few > 0.1).mean() < (many > 0.1).mean() < 0.5
     assert many.max() <= 1.0 and not weather.draw_streaks(20, 30, 0, np.random.default_rng(1)).any()
+
+
+def test_headlamps_light_what_is_near_and_below_the_horizon():
+    image = np.full((60, 80, 3), 180, np.uint8)
+    depth = np.full((60, 80), 6.0, np.float32)
+    depth[:, 40:] = 70.0
+    near, far, above, below = np.zeros(4)
+    for seed in range(40):
+        night = weather.light_by_headlamps(image, depth, 0.4, np.random.default_rng(seed)).astype(
+            float
+        )
+        assert night.shape == image.shape and night.std() > 0
+        near, far = near + night[30:, :40].mean(), far + night[30:, 40:].mean()
+        above, below = above + night[:8, :40].mean(), below + night[30:38, :40].mean()
+    # Mirrored draws are as likely, so the sides differ by their distance alone.
+    assert near > 1.3 * far and below > 1.2 * above
+
+
+def test_headlamps_take_unknown_depth_as_far_also_in_a_black_image():
+    for value in (0, 120):
+        image = np.full((40, 50, 3), value, np.uint8)
+        unknown, far = np.full((40, 50), np.nan, np.float32), np.full((40, 50), np.inf, np.float32)
+        one, two = (
+            weather.light_by_headlamps(image, depth, 0.5, np.random.default_rng(value))
+            for depth in (unknown, far)
+        )
+        np.testing.assert_array_equal(one, two)
+        assert one.dtype == np.uint8

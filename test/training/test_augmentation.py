@@ -200,6 +200,23 @@ def test_weather_veils_the_image_and_leaves_depth_and_radar_alone():
     assert len(seen) == 12 and max(contrasts) < clear.image[20:].std()
 
 
+def test_night_changes_the_image_alone_and_is_repeatable():
+    frame = marked_frame(40, 20)
+    frame = replace(frame, image=np.full_like(frame.image, 180))
+    clear = augment(frame, (64, 96), PLAIN, np.random.default_rng(3))
+    seen = set()
+    for seed in range(6):
+        night, again = (
+            augment(frame, (64, 96), replace(PLAIN, night=1.0), np.random.default_rng(seed))
+            for _ in range(2)
+        )
+        np.testing.assert_array_equal(night.image, again.image)
+        np.testing.assert_array_equal(night.depth_m, clear.depth_m)
+        np.testing.assert_array_equal(night.radar_raster().channels, clear.radar_raster().channels)
+        seen.add(night.image.tobytes())
+    assert len(seen) == 6
+
+
 def test_an_imaging_radar_can_be_made_sparse():
     frame = marked_frame(40, 20)
     places = np.random.default_rng(0).uniform((10, -4, -2), (40, 4, 2), (800, 3))

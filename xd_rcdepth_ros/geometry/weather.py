@@ -152,3 +152,61 @@ def make_night(image: RGBImage, stops: float, rng: np.random.Generator) -> RGBIm
     bright = np.clip(noisy / _FULL_WELL_ELECTRONS * 2.0 ** (stops / 2), 0, 1)
     night: RGBImage = (bright ** (1 / _GAMMA) * 255).astype(np.uint8)
     return night
+
+
+def light_by_headlamps(
+    image: RGBImage, depth_m: NDArray[np.floating], horizon: float, rng: np.random.Generator
+) -> RGBImage:
+    """Return the image as a camera sees it at night, from behind its own car's headlamps.
+
+    Little light of the sky is left; the lamps light the road near the car and little above the
+    horizon; other lamps shine here and there; the camera amplifies what comes, with its noise, its
+    stray light and pale colours. How much of each is drawn.
+
+    Args:
+        image: (H, W, 3) uint8 RGB, by day.
+        depth_m: (H, W), metres; NaN where unknown is taken as far.
+        horizon: Row of the horizon, as a share of the image's height.
+        rng: Source of all that is drawn.
+    """
+    height, width = image.shape[:2]
+    depth = np.nan_to_num(depth_m.astype(np.float32), nan=_FAR_M, posinf=_FAR_M, neginf=0.0)
+    across = np.linspace(-1, 1, width, dtype=np.float32)[None, :] - rng.uniform(-0.2, 0.2)
+    above = np.maximum(horizon - np.linspace(0, 1, height, dtype=np.float32)[:, None], 0)
+    beam = np.exp(-((across / rng.uniform(0.5, 1.5)) ** 2) - (above / rng.uniform(0.05, 0.4)) ** 2)
+    reach_m = rng.uniform(8, 40)
+    lit = 2.0 ** -rng.uniform(3, 9) + beam / (1 + (depth / reach_m) ** 2)
+    light = (image / np.float32(255)) ** _GAMMA * lit[..., None]
+    light = light + _draw_lamps(height, width, horizon, rng)
+    # A pixel away from the image's middle gets less light.
+    edge = (across**2 + (above - horizon + 0.5) ** 2) / 1.3
+    return _amplify(light * (1 - rng.uniform(0, 0.5) * edge)[..., None], rng)
+
+
+def _amplify(light: NDArray[np.floating], rng: np.random.Generator) -> RGBImage:
+    """Return the image of a camera that amplifies little light: noisy, greyish, blurred, tinted."""
+    exposure = rng.uniform(0.03, 0.15) / max(float(np.percentile(light[::4, ::4], 75)), 1e-4)
+    full_well = rng.uniform(50, 1500)  # electrons at the amplifier's white
+    electrons = np.minimum(light * exposure, 1.5) * full_well
+    deviation = np.sqrt(electrons + rng.uniform(1, 6) ** 2)
+    electrons = electrons + rng.normal(size=light.shape) * deviation
+    stray = rng.uniform(0, 0.04)
+    seen = np.maximum(electrons / full_well, 0).astype(np.float32) + np.float32(stray)
+    seen = np.asarray(cv2.GaussianBlur(seen, (0, 0), rng.uniform(0.3, 1.0)), np.float32)
+    grey = seen.mean(axis=2, keepdims=True)
+    tinted = (grey + (seen - grey) * rng.uniform(0.2, 1.0)) * rng.uniform(0.85, 1.15, 3)
+    return np.asarray(np.clip(tinted, 0, 1) ** (1 / _GAMMA) * 255, np.uint8)
+
+
+def _draw_lamps(
+    height: int, width: int, horizon: float, rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """Return the light (H, W, 3) of up to eight lamps near the horizon, each with a glow."""
+    layer = np.zeros((height, width, 3), np.float32)
+    for _ in range(rng.integers(0, 9)):
+        row = height * (horizon + rng.normal() * 0.06)
+        place = (int(rng.uniform(0, width)), int(row))
+        colour = rng.uniform([0.7, 0.3, 0.1], [1.0, 1.0, 1.0]) * rng.uniform(0.2, 1.0)
+        cv2.circle(layer, place, int(rng.uniform(1, 4)), colour.tolist(), -1, cv2.LINE_AA)
+    glow = cv2.GaussianBlur(layer, (0, 0), 0.03 * height)
+    return np.asarray(layer + 0.5 * glow, np.float32)

@@ -15,7 +15,13 @@ from numpy.typing import NDArray
 
 from xd_rcdepth_ros.errors import ConfigurationError
 from xd_rcdepth_ros.geometry import SensorFrame
-from xd_rcdepth_ros.geometry.weather import add_drops, add_fog, add_rain, complete_depth
+from xd_rcdepth_ros.geometry.weather import (
+    add_drops,
+    add_fog,
+    add_rain,
+    complete_depth,
+    light_by_headlamps,
+)
 from xd_rcdepth_ros.supervision.lidar_radar import sparsify
 
 
@@ -35,6 +41,7 @@ class AugmentationConfig:
         gain: Greatest relative change of each colour's gain.
         gamma: Greatest relative change of gamma.
         dark: Probability of a dark, noisy image.
+        night: Probability that an image is lit by the car's headlamps alone.
         weather: Probability of fog (visibility 40 to 400 m) or rain (2 to 50 mm/h) on the image.
         sparsify: Probability that an imaging radar's sweep becomes one of a sparse radar.
         thin: Probability that radar loses most of its returns.
@@ -50,6 +57,7 @@ class AugmentationConfig:
     gain: float = 0.2
     gamma: float = 0.3
     dark: float = 0.0
+    night: float = 0.0
     weather: float = 0.0
     sparsify: float = 0.0
     thin: float = 0.0
@@ -57,7 +65,7 @@ class AugmentationConfig:
     join: float = 0.0
 
     def __post_init__(self) -> None:
-        for key in ("flip", "dark", "weather", "sparsify", "thin", "no_radar", "join"):
+        for key in ("flip", "dark", "night", "weather", "sparsify", "thin", "no_radar", "join"):
             if not 0 <= getattr(self, key) <= 1:
                 raise ConfigurationError(
                     f"augmentation.{key} is {getattr(self, key)}; expected a probability, 0 to 1."
@@ -98,6 +106,8 @@ def augment(
         frame = frame.scale_world(_draw_factor(config.scale, rng))
     if config.weather and rng.random() < config.weather:
         frame = replace(frame, image=add_weather(frame, rng))
+    if config.night and rng.random() < config.night:
+        frame = replace(frame, image=add_night(frame, rng))
     frame = lay_on_grid(frame, size, config.shift_px, rng)
     return replace(frame, image=vary_colour(frame.image, config, rng))
 
@@ -150,6 +160,12 @@ def add_weather(frame: SensorFrame, rng: np.random.Generator) -> NDArray[np.uint
         return add_fog(frame.image, depth, float(np.exp(rng.uniform(np.log(40), np.log(400)))))
     image = add_rain(frame.image, depth, float(np.exp(rng.uniform(np.log(2), np.log(50)))), rng)
     return add_drops(image, int(rng.integers(0, 13)), rng)
+
+
+def add_night(frame: SensorFrame, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Return a frame's image at night. A mounted camera's horizon lies near its principal point."""
+    horizon = float(frame.camera.p[1, 2]) / frame.camera.height
+    return light_by_headlamps(frame.image, complete_depth(frame), horizon, rng)
 
 
 def vary_colour(
