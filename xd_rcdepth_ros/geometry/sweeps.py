@@ -55,7 +55,7 @@ class RadarSweep:
         forward, left = self.camera_from_radar.rotation[2], -self.camera_from_radar.rotation[0]
         axes = np.stack([forward[:2], left[:2]])
         with np.errstate(over="ignore", invalid="ignore"):  # what is not finite stays so
-            return np.asarray(self.points.velocity_mps @ axes.T, np.float32)
+            return np.asarray((axes @ self.points.velocity_mps.T).T, np.float32)
 
     def flip(self) -> RadarSweep:
         """Return the sweep of the world mirrored left to right."""
