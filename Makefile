@@ -6,6 +6,7 @@
 # make soak    random faults against the running node for MINUTES=20, report in out/soak
 # make newcomer  README's commands in a fresh Debian 12 (needs root and debootstrap)
 # make compat  the tests that need no ROS, with the versions of Ubuntu 22.04 and 24.04
+# make docs     the documentation site, in out/site
 # make audit   known vulnerabilities among the pinned packages; asks PyPI
 SHELL := /bin/bash
 OUT ?= out
@@ -19,7 +20,7 @@ else
 export ROS_AUTOMATIC_DISCOVERY_RANGE ?= LOCALHOST
 endif
 
-.PHONY: help setup test lint unit demo benchmark soak newcomer compat audit clean
+.PHONY: help setup test lint unit demo benchmark soak newcomer compat docs audit clean
 
 help:
 	@sed -n '/^# make/s/^# //p' Makefile
@@ -52,6 +53,9 @@ newcomer:
 
 compat:
 	@tools/compat.sh
+
+docs:
+	@OUT=$(OUT)/site tools/docs.sh
 
 audit:
 	@tools/audit.sh

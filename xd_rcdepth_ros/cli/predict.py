@@ -123,12 +123,10 @@ def _write(path: Path, data: bytes) -> Path:
 @app.command()
 def predict(
     image: Path = typer.Option(..., help="Image, JPEG or PNG."),
-    calibration: Path = typer.Option(
-        ..., help="Calibration, JSON or YAML; see docs/evaluation.md."
-    ),
+    calibration: Path = typer.Option(..., help="Calibration, JSON or YAML; see docs/predict.md."),
     out: Path = typer.Option(..., help="Folder for the results."),
     radar: Optional[Path] = typer.Option(
-        None, help="Radar returns: .pcd, .npy, .csv or .txt; see docs/evaluation.md."
+        None, help="Radar returns: .pcd, .npy, .csv or .txt; see docs/predict.md."
     ),
     radar_fields: str = RADAR_FIELDS,
     radar_pixels: bool = typer.Option(
