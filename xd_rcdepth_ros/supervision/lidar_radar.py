@@ -4,7 +4,7 @@
 Lidar points above the ground are gathered into cells, cells into objects. Returns are drawn from
 the cells, so that their ranges are spread as a real radar's and few objects hold most of them. Then
 come what a radar sees and the lidar does not, ghosts, clutter, and errors of range and angle.
-``experiments/road/fit_radar.py`` measures the same on real radars; docs/radar_from_lidar.md has both.
+``experiments/road/fit_radar.py`` measures the same on real radars (docs/radar_from_lidar.md).
 """
 
 from __future__ import annotations
