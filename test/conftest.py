@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What all tests share: a private ROS domain, hypothesis without deadlines, the optional data."""
+"""What all tests share: one thread, hypothesis without deadlines, the optional data."""
 
 import os
 import signal
@@ -10,15 +10,16 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from xd_rcdepth_ros.ros_environment import this_machine_only
-
 # Shared machines are slow now and then; how long a test takes is not what it asserts.
 # In CI the same examples are drawn each time; elsewhere new ones look for new failures.
 settings.register_profile("project", deadline=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("project")
 
-os.environ.update(this_machine_only(os.environ))
-os.environ.setdefault("ROS_DOMAIN_ID", str(1 + os.getpid() % 100))
+# Networks are small here: a second thread gains nothing, and on a busy machine both spin. Read when
+# PyTorch loads, and by the processes that tests start.
+os.environ["OMP_NUM_THREADS"] = "1"
+# OpenVINO's telemetry would start a process at each conversion that tries to reach a server.
+sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
 
 # Graphs that tests make are cached for this run alone; processes that tests start see them too.
 _cache = tempfile.TemporaryDirectory(prefix="xd_rcdepth_test_cache.")
@@ -29,8 +30,8 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 sys.path.insert(0, str(Path(__file__).parent))
-# Used by the tests of recordings, data sets and evaluation.
-pytest_plugins = ["bag_fixtures", "nuscenes_fixtures"]
+# Used by the tests of recordings, data sets and evaluation, and by those that need ROS.
+pytest_plugins = ["bag_fixtures", "nuscenes_fixtures", "ros_fixtures"]
 
 PROJECT = Path(__file__).resolve().parents[1]
 SHARED_DATA = PROJECT.parent / "shared" / "data"

@@ -24,7 +24,6 @@ def run_demo(*arguments: object, domain: int) -> subprocess.CompletedProcess[str
         **os.environ,
         "ROS_DOMAIN_ID": str(domain),
         "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
-        "OMP_NUM_THREADS": "1",
     }
     command = [sys.executable, "-m", "xd_rcdepth_ros.cli.main", "demo", *map(str, arguments)]
     return subprocess.run(
@@ -106,7 +105,7 @@ def test_a_player_that_dies_ends_the_launch_with_its_error(
     done = subprocess.run(
         [str(Path(sys.executable).parent / "ros2"), "launch", "xd_rcdepth_ros", "demo.launch.py",
          *arguments],
-        env={**os.environ, "ROS_DOMAIN_ID": "52", "OMP_NUM_THREADS": "1"},
+        env={**os.environ, "ROS_DOMAIN_ID": "52"},
         capture_output=True, text=True, timeout=280, check=False,
     )  # fmt: skip
     said = done.stdout + done.stderr

@@ -1,19 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Small networks that lend out activations, and one thread, for the distillation tests."""
+"""Small networks that lend out activations, for the distillation tests."""
 
 import pytest
 import torch
 from torch import nn
 
 from xd_rcdepth_ros.network.taps import Taps, no_tap
-
-
-@pytest.fixture(scope="session", autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 class SmallNetwork(nn.Module):

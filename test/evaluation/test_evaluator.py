@@ -173,7 +173,7 @@ def test_smaller_of_ignores_nan(make_frame):
 
 
 def test_row_median_lies_on_the_networks_grid(make_frame, model_file):
-    estimator = DepthEstimator.load(model_file, device="cpu")
+    estimator = DepthEstimator.load(model_file, "cpu", "torch")
     frame = make_frame(0)
     baselines, notes = plain_baselines(estimator, [frame], Protocol())
     plain = {"row_median", "nearest_return", "smaller_of_both"}
@@ -184,7 +184,7 @@ def test_row_median_lies_on_the_networks_grid(make_frame, model_file):
 
 
 def test_row_median_is_slid_to_suit_another_camera(make_frame, model_file):
-    estimator = DepthEstimator.load(model_file, device="cpu")
+    estimator = DepthEstimator.load(model_file, "cpu", "torch")
     # 40 rows more at the bottom: the grid is 128 rows high, and the row medians 64.
     frame = replace(make_frame(0).pad(0, 0, 0, 40), lidar=None)
     truth = np.repeat(np.linspace(60, 5, 64)[:, None], 128, axis=1)
@@ -200,7 +200,7 @@ def test_row_median_is_slid_to_suit_another_camera(make_frame, model_file):
 def test_a_model_without_row_medians_is_told(make_frame, tmp_path):
     path = tmp_path / "model.safetensors"
     save_checkpoint(path, Student(), ModelHeader("xd_rcdepth_student"))
-    estimator = DepthEstimator.load(path, device="cpu")
+    estimator = DepthEstimator.load(path, "cpu", "torch")
     baselines, notes = plain_baselines(estimator, [make_frame(0)], Protocol())
     assert set(baselines) == {"model_without_radar", "nearest_return"}
     assert "carries no row medians" in notes["row_median"]

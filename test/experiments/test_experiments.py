@@ -27,9 +27,8 @@ SMALL = {"width": 128, "height": 64, "focal_px": 83.0}
 TESTED = {
     "arms.py", "backend_errors/measure.py", "dense_supervision/study.py", "depth_pictures.py",
     "encoder_weights.py", "radar_attribution/measure.py", "road/figures.py", "road/fit_radar.py",
-    "road/made_radar.py", "road/publish.py", "saliency_share/measure.py", "shipped/drives.py",
-    "shipped/frames.py",
-    "simulation/pictures.py", "simulation/realism.py",
+    "road/made_radar.py", "road/publish.py", "saliency_share/measure.py", "simulation/drives.py",
+    "simulation/pictures.py", "simulation/realism.py", "simulation/road_frames.py",
 }  # fmt: skip
 
 
@@ -171,7 +170,7 @@ def test_encoder_weights(script, tmp_path, monkeypatch):
 
 
 def test_drives_and_a_second_call_that_keeps_them(script, tmp_path):
-    arguments = ("shipped/drives.py", tmp_path, "--train", 0, "--val", 1, "--frames", 1)
+    arguments = ("simulation/drives.py", tmp_path, "--train", 0, "--val", 1, "--frames", 1)
     script(*arguments).main()
     (bag,) = (tmp_path / "val").iterdir()
     before = (bag / "metadata.yaml").stat().st_mtime_ns
@@ -179,8 +178,8 @@ def test_drives_and_a_second_call_that_keeps_them(script, tmp_path):
     assert (bag / "metadata.yaml").stat().st_mtime_ns == before
 
 
-def test_shipped_frames(script, tmp_path, monkeypatch):
-    module = script("shipped/frames.py")
+def test_road_frames(script, tmp_path, monkeypatch):
+    module = script("simulation/road_frames.py")
     monkeypatch.setattr(module, "FOLDER", tmp_path)
     monkeypatch.setattr(module, "PLACES", ("country",))
     monkeypatch.setattr(module, "CONDITIONS", (("clear", "day"),))

@@ -23,7 +23,6 @@ from xd_rcdepth_ros.geometry import (
 from xd_rcdepth_ros.inference import DepthEstimator
 from xd_rcdepth_ros.inference.backends import BACKENDS, agreement, checked, choose_backend
 from xd_rcdepth_ros.inference.backends.agreement import TOLERANCES, compare, made_up_frame
-from xd_rcdepth_ros.inference.backends.graph import to_openvino
 from xd_rcdepth_ros.inference.backends.model_file import ModelFile
 from xd_rcdepth_ros.inference.backends.onnx import OnnxBackend
 from xd_rcdepth_ros.inference.backends.openvino import OpenVINOBackend
@@ -51,10 +50,24 @@ def network():
     return load_checkpoint(MODEL)[0]
 
 
-def make(name, model, precision="fp32", threads=1):
-    if name == "openvino":
-        return OpenVINOBackend(to_openvino(model), precision, threads)
-    return OnnxBackend.from_network(model, CPU, threads)
+@pytest.fixture(scope="module")
+def make(convert):
+    """Return a function that makes the backend of a network, here the shipped student, once."""
+    made = {}
+
+    def backend(name, model):
+        if name == "openvino":
+            return OpenVINOBackend(convert(model), "fp32", threads=1)
+        return OnnxBackend.from_network(model, CPU, threads=1)
+
+    def make(name, model=None):
+        if model is not None:
+            return backend(name, model)
+        if name not in made:
+            made[name] = backend(name, network())
+        return made[name]
+
+    return make
 
 
 def frames(*sizes):
@@ -79,7 +92,7 @@ def scene(radar=True):
 
 
 @pytest.fixture(scope="module")
-def loaded():
+def loaded(convert):
     """Estimators of the shipped student by backend, made once."""
     made = {}
 
@@ -88,13 +101,14 @@ def loaded():
             made[name] = DepthEstimator.load(MODEL, "cpu", name, "fp32", threads=1)
         return made[name]
 
-    return load
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(checked, "to_openvino", convert)
+        yield load
 
 
 @pytest.mark.parametrize("name", [OPENVINO, ONNX])
-def test_it_agrees_with_pytorch_at_any_size(name):
-    model = network()
-    backend, twin = make(name, model), TorchBackend(model, CPU)
+def test_it_agrees_with_pytorch_at_any_size(make, name):
+    backend, twin = make(name), TorchBackend(network(), CPU)
     assert (backend.name, backend.device, backend.precision) == (name, "cpu", "fp32")
     for image, radar in frames((96, 160), (128, 256), (96, 160), (64, 320)):
         output = backend.run(image, radar)
@@ -103,8 +117,8 @@ def test_it_agrees_with_pytorch_at_any_size(name):
 
 
 @pytest.mark.parametrize("name", [OPENVINO, ONNX])
-def test_a_result_outlives_the_next_frame(name):
-    backend = make(name, network())
+def test_a_result_outlives_the_next_frame(make, name):
+    backend = make(name)
     (first, radar), (second, _), _ = frames((96, 160))
     kept = backend.run(first, radar)
     copy = kept.copy()
@@ -113,7 +127,7 @@ def test_a_result_outlives_the_next_frame(name):
 
 
 @pytest.mark.parametrize("name", [OPENVINO, ONNX])
-def test_the_teacher_runs_too(name):
+def test_the_teacher_runs_too(make, name):
     torch.manual_seed(0)
     model = Teacher().eval().requires_grad_(False)
     backend, twin = make(name, model), TorchBackend(model, CPU)
@@ -122,8 +136,8 @@ def test_the_teacher_runs_too(name):
 
 
 @needs("openvino")
-def test_openvino_in_bf16_says_so_and_keeps_the_depth_of_road_scenes():
-    graph = to_openvino(network())
+def test_openvino_in_bf16_says_so_and_keeps_the_depth_of_road_scenes(convert):
+    graph = convert(network())
     try:
         backend = OpenVINOBackend(graph, "bf16", 1)
     except DeviceError as error:
@@ -207,9 +221,10 @@ def test_an_absent_backend_is_refused_by_name_and_auto_does_without(
 @needs("openvino")
 @pytest.mark.parametrize("fault", ["one pixel off", "not a number", "explodes"])
 def test_a_backend_that_disagrees_or_fails_is_refused_and_auto_does_without(
-    monkeypatch, tmp_path, fault
+    monkeypatch, tmp_path, convert, fault
 ):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))  # nothing has been checked yet
+    monkeypatch.setattr(checked, "to_openvino", convert)
     monkeypatch.setattr(checked.CheckedGraph, "_last", None)
     right = OpenVINOBackend.run
 

@@ -44,7 +44,7 @@ def model_file(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def estimator(model_file):
-    return DepthEstimator.load(model_file, device="cpu", precision="fp32")
+    return DepthEstimator.load(model_file, "cpu", "torch", "fp32")
 
 
 def make_frame(width=250, height=130, focal=120.0, radar=True):
@@ -95,7 +95,7 @@ def test_radar_has_a_say_and_its_absence_is_flagged(estimator):
 @pytest.mark.parametrize("size", [(96, 160), (64, 224), (160, 96), (192, 320)])
 def test_network_size_covers_the_whole_image(model_file, size):
     """network_size_crops: the image is scaled to fit, never cropped."""
-    estimator = DepthEstimator.load(model_file, device="cpu", network_size=size)
+    estimator = DepthEstimator.load(model_file, "cpu", "torch", network_size=size)
     frame = make_frame()
     result = estimator.estimate(frame, output_size="input")
     assert result.depth_m.shape == (130, 250) and np.isfinite(result.depth_m).all()
@@ -107,7 +107,7 @@ def test_network_size_covers_the_whole_image(model_file, size):
 
 def test_a_smaller_grid_shows_the_network_a_world_that_is_farther(model_file):
     """Half the focal length: all the network sees is twice as far, and its depth is halved."""
-    fixed = DepthEstimator.load(model_file, "cpu", precision="fp32", network_size=(64, 96))
+    fixed = DepthEstimator.load(model_file, "cpu", "torch", "fp32", (64, 96))
     frame = make_frame(192, 128, focal=100.0)
     prepared = fixed.prepare(frame)
     assert prepared.grid.depth_scale == 0.5
@@ -153,7 +153,7 @@ def test_explaining_in_a_second_thread_does_not_disturb(estimator):
 
 def test_bf16_stays_close_to_fp32(model_file, estimator):
     frame = make_frame()
-    half = DepthEstimator.load(model_file, device="cpu", precision="bf16").estimate(frame)
+    half = DepthEstimator.load(model_file, "cpu", "torch", "bf16").estimate(frame)
     gap = np.abs(half.depth_m - estimator.estimate(frame).depth_m)
     assert np.median(gap) < 0.5
 

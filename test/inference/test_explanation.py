@@ -41,7 +41,7 @@ def model_file(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def estimator(model_file):
-    return DepthEstimator.load(model_file, device="cpu")
+    return DepthEstimator.load(model_file, "cpu", "torch")
 
 
 def spread_points(count=12):
@@ -201,7 +201,7 @@ def test_a_return_that_the_network_hears_gets_more_than_one_it_does_not(estimato
         model.radar_stem[0].weight[:, 0] = 0  # it hears strength and velocity, not depth
         path = model_file.with_name("deaf.safetensors")
         save_checkpoint(path, model, header)
-    deaf = DepthEstimator.load(path, device="cpu")
+    deaf = DepthEstimator.load(path, "cpu", "torch")
     points = RadarPoints.from_arrays(
         [[20.0, -2, 0], [20.0, 2, 0]], [15.0, 0.0], [[5.0, 0.0], [0.0, 0.0]]
     )

@@ -15,7 +15,6 @@ import torch
 
 from xd_rcdepth_ros.inference.backends import ModelFile, checked, choose_backend, graph_cache
 from xd_rcdepth_ros.inference.backends.checked import CheckedGraph
-from xd_rcdepth_ros.inference.backends.graph import to_openvino
 from xd_rcdepth_ros.inference.backends.graph_cache import GraphCache
 from xd_rcdepth_ros.network import ModelHeader, Student, StudentConfig, save_checkpoint
 from xd_rcdepth_ros.network.prediction import DEPTH
@@ -30,20 +29,6 @@ def write_model(path, seed=1):
     header = ModelHeader("xd_rcdepth_student", SMALL, input_size=SIZE)
     save_checkpoint(path, Student(StudentConfig(**SMALL)), header)
     return path
-
-
-@pytest.fixture(scope="module")
-def convert():
-    """The converter, which takes seconds, run once for the same weights."""
-    done = {}
-
-    def converted(network):
-        key = float(sum(p.detach().double().sum() for p in network.parameters()))
-        if key not in done:
-            done[key] = to_openvino(network)
-        return done[key].clone()
-
-    return converted
 
 
 @pytest.fixture

@@ -59,7 +59,7 @@ def check_that_memory_goes_back(script):
     assert after < before + 60e6
 
 
-class Process:
+class FakeProcess:
     """A process whose memory and time are set by hand; a trim brings it to ``floor``."""
 
     def __init__(self):
@@ -72,14 +72,14 @@ class Process:
         self.trims_s.append(self.now_s)
 
     def live(self, seconds):
-        """Let time pass, tended once a second."""
+        """Let time pass, trimmed once a second."""
         for _ in range(seconds):
             self.now_s += 1
             self.keeper.trim()
 
 
 def test_it_trims_when_the_process_has_grown_and_only_then():
-    process = Process()
+    process = FakeProcess()
     process.live(5)
     process.bytes = 105  # within five per cent
     process.live(5)
@@ -90,7 +90,7 @@ def test_it_trims_when_the_process_has_grown_and_only_then():
 
 
 def test_what_is_freed_after_a_trim_goes_with_the_next():
-    process = Process()
+    process = FakeProcess()
     process.live(1)
     process.bytes, process.floor = 200, 180
     process.live(5)
@@ -100,7 +100,7 @@ def test_what_is_freed_after_a_trim_goes_with_the_next():
 
 
 def test_trims_that_do_not_help_become_rare():
-    process = Process()
+    process = FakeProcess()
     process.live(1)
     process.bytes, process.floor = 300, 300
     process.live(3000)
@@ -108,7 +108,7 @@ def test_trims_that_do_not_help_become_rare():
 
 
 def test_the_least_is_found_anew_for_another_kind_of_work():
-    process = Process()
+    process = FakeProcess()
     process.live(1)
     process.keeper.reset()
     process.bytes = 300  # a model was loaded

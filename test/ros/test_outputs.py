@@ -31,7 +31,7 @@ FRAME = SensorFrame(RGB, CAMERA)
 DEPTH = np.linspace(2, 60, 32, dtype=np.float32).reshape(4, 8)
 
 
-class Publisher:
+class FakePublisher:
     def __init__(self, topic):
         self.topic, self.listeners, self.sent = topic, 0, []
 
@@ -50,7 +50,7 @@ def outputs(monkeypatch):
     made = {}
 
     def create(kind, topic, qos, **options):
-        made[topic] = Publisher(topic)
+        made[topic] = FakePublisher(topic)
         return made[topic]
 
     node = SimpleNamespace(

@@ -111,14 +111,14 @@ def test_frames_that_are_not_connected_are_both_named():
     assert transforms.counts()["missing"] == 1
 
 
-class Waiting:
+class FakeClock:
     """A clock that the sleep moves, and a driver that goes on meanwhile."""
 
     def __init__(self, buffer, odometry_after_s=None):
         self.now_s, self.slept = 0.0, 0
         self._buffer, self._after_s = buffer, odometry_after_s
 
-    def clock(self):
+    def now(self):
         return self.now_s
 
     def sleep(self, seconds):
@@ -133,27 +133,27 @@ def test_late_odometry_is_waited_for():
     buffer = Buffer()
     mount(buffer)
     drive(buffer)
-    waiting = Waiting(buffer, odometry_after_s=0.02)
-    transforms = SweepTransforms(buffer, waiting.sleep, waiting.clock)
+    clock = FakeClock(buffer, odometry_after_s=0.02)
+    transforms = SweepTransforms(buffer, clock.sleep, clock.now)
     stamp = round(1.2 * NS)
     assert transforms.camera_from_radar("camera", stamp, "radar", stamp, "odom", 0.05).ego_motion
-    assert 0.02 <= waiting.now_s < 0.03
+    assert 0.02 <= clock.now_s < 0.03
 
 
 def test_dead_odometry_is_waited_for_once_a_while_only():
     buffer = Buffer()
     mount(buffer)
     drive(buffer)
-    waiting = Waiting(buffer)
-    transforms = SweepTransforms(buffer, waiting.sleep, waiting.clock)
+    clock = FakeClock(buffer)
+    transforms = SweepTransforms(buffer, clock.sleep, clock.now)
     stamp = 5 * NS
     for _ in range(10):
         found = transforms.camera_from_radar("camera", stamp, "radar", stamp, "odom", 0.05)
         assert not found.ego_motion
-    assert waiting.now_s < 0.07  # one wait, not ten
-    waiting.now_s += 1.0
+    assert clock.now_s < 0.07  # one wait, not ten
+    clock.now_s += 1.0
     transforms.camera_from_radar("camera", stamp, "radar", stamp, "odom", 0.05)
-    assert waiting.now_s > 1.1
+    assert clock.now_s > 1.1
 
 
 def test_reset_forgets_motion_and_keeps_the_mounting():

@@ -2,7 +2,6 @@
 """A tiny simulated bag, and runs so small that they end in seconds."""
 
 import pytest
-import torch
 
 from xd_rcdepth_ros.simulation import Drive, DriveSettings
 from xd_rcdepth_ros.simulation.bag import write_bag
@@ -17,11 +16,6 @@ def bag(tmp_path_factory):
     )
     write_bag(Drive(settings), folder)
     return folder
-
-
-@pytest.fixture(autouse=True, scope="session")
-def one_thread():
-    torch.set_num_threads(1)
 
 
 @pytest.fixture

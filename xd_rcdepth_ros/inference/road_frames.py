@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The few road scenes that come with the package, on which precisions are checked and calibrated.
 
-They are from this project's simulator (``experiments/shipped/frames.py``): places, lights, weathers
-and both kinds of radar in turn. The depth of some pixels is known exactly.
+They are from this project's simulator (``experiments/simulation/road_frames.py``): places, lights,
+weathers and both kinds of radar in turn. The depth of some pixels is known exactly.
 """
 
 from __future__ import annotations

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
 import sys
 from collections.abc import Callable, Iterator
@@ -17,16 +16,6 @@ if TYPE_CHECKING:
     from complaint_rig import Launched
 
 sys.path.insert(0, str(Path(__file__).parent))  # for complaint_rig
-NEEDED = ("launch", "launch_ros", "ros2cli")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip, saying why, where ROS is not built."""
-    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
-    for item in items if missing else []:
-        if Path(__file__).parent in item.path.parents and item.get_closest_marker("ros"):
-            reason = f"ROS is not built here: {', '.join(missing)} cannot be imported"
-            item.add_marker(pytest.mark.skip(reason=reason))
 
 
 @pytest.fixture

@@ -1,9 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the tests of both synchronisers share."""
 
+from hypothesis import strategies as st
+
 from xd_rcdepth_ros.ros.sync.core import Match, SyncSettings
 
 MS = 1_000_000
+# What reaches a synchroniser in any order: kind and stamp, or milliseconds that pass.
+EVENTS = st.lists(
+    st.one_of(
+        st.tuples(st.just("image"), st.integers(1, 3000)),
+        st.tuples(st.sampled_from(["front", "left"]), st.integers(1, 3000)),
+        st.tuples(st.just("time"), st.integers(1, 100)),
+        st.tuples(st.just("clear"), st.just(0)),
+    ),
+    max_size=60,
+)
 
 
 class SyncRecorder:
@@ -29,6 +41,18 @@ class SyncRecorder:
 
     def radar(self, stamp_ms, name="front"):
         self.sync.add_sweep(name, stamp_ms * MS, f"{name} {stamp_ms}", self.now_s)
+
+    def play(self, event):
+        """Let one of :data:`EVENTS` happen."""
+        kind, value = event
+        if kind == "time":
+            self.pass_time(value)
+        elif kind == "clear":
+            self.sync.clear("deactivated")
+        elif kind == "image":
+            self.image(value)
+        else:
+            self.radar(value, kind)
 
     def pass_time(self, ms):
         self.now_s += ms / 1000

@@ -15,7 +15,7 @@ pytest.importorskip("message_filters", reason="message_filters cannot be importe
 pytest.importorskip("rclpy", reason="ROS is not built here: rclpy cannot be imported")
 
 from message_filters import ApproximateTimeSynchronizer, SimpleFilter  # noqa: E402
-from sync_recorder import MS, SyncRecorder  # noqa: E402
+from sync_recorder import EVENTS, MS, SyncRecorder  # noqa: E402
 
 from xd_rcdepth_ros.ros.conversions import ns_to_stamp  # noqa: E402
 from xd_rcdepth_ros.ros.sync import filter as sync_filter  # noqa: E402
@@ -129,17 +129,6 @@ def test_a_fault_of_the_filter_costs_what_waits_and_no_more(monkeypatch):
     r.accounted()
 
 
-EVENTS = st.lists(
-    st.one_of(
-        st.tuples(st.just("image"), st.integers(1, 3000)),
-        st.tuples(st.sampled_from(["front", "left"]), st.integers(1, 3000)),
-        st.tuples(st.just("time"), st.integers(1, 100)),
-        st.tuples(st.just("clear"), st.just(0)),
-    ),
-    max_size=60,
-)
-
-
 @settings(deadline=None, max_examples=150)
 @given(
     events=EVENTS,
@@ -148,20 +137,12 @@ EVENTS = st.lists(
 )
 def test_every_message_is_accounted_for_and_every_set_keeps_its_promises(events, policy, window_s):
     r = Recorder(("front", "left"), on_missing_radar=policy, window_s=window_s)
-    last_ms, resets, used = -1, 0, set()
-    for kind, value in events:
+    last_ms, resets = -1, 0
+    for event in events:
         before = len(r.matches)
-        if kind == "image":
-            r.image(value)
-        elif kind == "time":
-            r.pass_time(value)
-        elif kind == "clear":
-            r.sync.clear("deactivated")
-        else:
-            r.radar(value, kind)
-        if r.resets > resets or kind == "clear":
+        r.play(event)
+        if r.resets > resets or event[0] == "clear":
             last_ms, resets = -1, r.resets
-            used.clear()
         for match in r.matches[before:]:
             assert match.stamp_ns // MS > last_ms
             last_ms = match.stamp_ns // MS

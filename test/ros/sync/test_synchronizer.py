@@ -3,16 +3,14 @@
 
 from __future__ import annotations
 
-import threading
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sync_recorder import MS, SyncRecorder
+from sync_recorder import EVENTS, MS, SyncRecorder
 
 from xd_rcdepth_ros.geometry import sweeps_up_to
 from xd_rcdepth_ros.recordings.index import BagIndex, Entry
-from xd_rcdepth_ros.ros.sync.core import CameraSynchronizer, SyncSettings
+from xd_rcdepth_ros.ros.sync.core import CameraSynchronizer
 
 
 class Recorder(SyncRecorder):
@@ -148,67 +146,6 @@ def test_more_waiting_images_than_allowed_push_the_oldest_out():
     assert r.pairs == [(1000, ())] and r.sync.pending == 2
 
 
-def test_callbacks_run_without_the_lock():
-    """A callback that asks the synchroniser from another thread must not deadlock."""
-    answers = []
-
-    def ask(match):
-        thread = threading.Thread(target=lambda: answers.append(sync.pending), daemon=True)
-        thread.start()
-        thread.join(5)
-
-    sync = CameraSynchronizer((), SyncSettings(), ask)
-    sync.add_image(1, "image", 0.0)
-    assert answers == [0]
-
-
-def test_an_exception_in_the_callback_costs_one_frame():
-    seen = []
-
-    def fail_first(match):
-        seen.append(match.stamp_ns)
-        if len(seen) == 1:
-            raise RuntimeError("first")
-
-    sync = CameraSynchronizer((), SyncSettings(), fail_first)
-    with pytest.raises(RuntimeError, match="first"):
-        sync.add_image(1, "image", 0.0)
-    sync.add_image(2, "image", 0.0)
-    assert seen == [1, 2]
-
-
-def test_settings_hold_from_the_next_message():
-    r = Recorder(max_wait_s=0.0, window_s=0.01)
-    r.radar(950)
-    r.image(1000)  # 50 ms away
-    r.sync.settings = SyncSettings(window_s=0.2, max_wait_s=0.0)
-    r.image(1040)
-    assert r.pairs == [(1000, ()), (1040, ("front 950",))]
-
-
-EVENTS = st.lists(
-    st.one_of(
-        st.tuples(st.just("image"), st.integers(1, 3000)),
-        st.tuples(st.sampled_from(["front", "left"]), st.integers(1, 3000)),
-        st.tuples(st.just("time"), st.integers(1, 100)),
-        st.tuples(st.just("clear"), st.just(0)),
-    ),
-    max_size=60,
-)
-
-
-def play(events, r):
-    for kind, value in events:
-        if kind == "image":
-            r.image(value)
-        elif kind == "time":
-            r.pass_time(value)
-        elif kind == "clear":
-            r.sync.clear("deactivated")
-        else:
-            r.radar(value, kind)
-
-
 @settings(deadline=None, max_examples=300)
 @given(
     events=EVENTS,
@@ -218,15 +155,9 @@ def play(events, r):
 )
 def test_every_message_is_accounted_for(events, policy, sweeps, window_s):
     r = Recorder(("front", "left"), on_missing_radar=policy, sweeps=sweeps, window_s=window_s)
-    play(events, r)
-    counts = r.sync.counts()
-    assert counts.images_in == sum(kind == "image" for kind, _ in events)
-    assert counts.images_in == len(r.matches) + len(r.drops) + r.sync.pending
-    assert counts.matched == len(r.matches) and sum(counts.dropped.values()) == len(r.drops)
-    held = r.sync.held_sweeps()
-    for radar in ("front", "left"):
-        unused = sum(n for (name, _), n in counts.sweeps_unused.items() if name == radar)
-        assert counts.sweeps_in[radar] == counts.sweeps_used[radar] + unused + held[radar]
+    for event in events:
+        r.play(event)
+    assert r.accounted().images_in == sum(kind == "image" for kind, _ in events)
 
 
 @settings(deadline=None, max_examples=300)
@@ -239,7 +170,7 @@ def test_every_match_keeps_its_promises(events, sweeps):
         before = len(r.matches)
         if event[0] in arrived:
             arrived[event[0]].add(event[1])
-        play([event], r)
+        r.play(event)
         if r.resets > resets or event[0] == "clear":
             last_ms, resets = -1, r.resets
         for match in r.matches[before:]:

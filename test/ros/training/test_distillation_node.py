@@ -172,7 +172,7 @@ def watcher(ros_context):
 @contextmanager
 def running(command, log):
     """A process group with its output in a file; it is ended at the end."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     with log.open("w") as output:
         process = subprocess.Popen(
             command, stdout=output, stderr=output, env=environment, start_new_session=True
@@ -265,8 +265,6 @@ def test_from_a_wrong_path_to_the_end_with_pause_stop_and_resume(watcher, parame
 def test_ctrl_c_at_a_launched_run_leaves_a_state_that_the_command_goes_on_from(
     watcher, parameters, tmp_path
 ):
-    import torch
-
     from xd_rcdepth_ros.ros.training.parameters import TrainingParameters
     from xd_rcdepth_ros.ros.training.run import run_of
     from xd_rcdepth_ros.training.progress import Control
@@ -286,7 +284,6 @@ def test_ctrl_c_at_a_launched_run_leaves_a_state_that_the_command_goes_on_from(
         process.wait(60)
         assert "Traceback" not in process.text()
     assert Path(stopped.checkpoint).is_file() and stopped.step >= 2
-    torch.set_num_threads(1)
     given = TrainingParameters.from_values({**parameters, "settings": LONG})
     control = Control()
     control.stop()  # after one more step

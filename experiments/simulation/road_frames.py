@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Make the road scenes of ``xd_rcdepth_ros/inference/frames`` with the simulator.
 
-python experiments/shipped/frames.py
+python experiments/simulation/road_frames.py
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Simulate many short drives of all places, weathers and lights, with both kinds of radar.
 
-    python experiments/shipped/drives.py out/recordings/simulated
-    python experiments/shipped/drives.py out/recordings/sparse --radar sparse --train 40
+    python experiments/simulation/drives.py out/recordings/simulated
+    python experiments/simulation/drives.py out/recordings/sparse --radar sparse --train 40
 
 Writes <folder>/train and <folder>/val, a bag a drive; drives that are there already are kept.
 """
