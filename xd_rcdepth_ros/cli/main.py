@@ -20,6 +20,7 @@ VERBS = {
     "convert": "nuScenes, ZJU-4DRadarCam or Astyx to rosbag2",
     "demo": "a drive through the depth node over real ROS 2, with an illustrated report",
     "describe": "parameters, compute, inputs and licence of a model",
+    "doctor": "what is installed, what would run, and why no depth comes out",
     "evaluate": "a model's depth errors on bags: table, JSON, report with pictures",
     "export": "a model as ONNX, OpenVINO or torch.export, checked against PyTorch",
     "predict": "one image and one radar file to depth PNG, NPY and overlays",
