@@ -39,12 +39,12 @@ class DepthNode(LifecycleNode):
     """Lifecycle of the depth node.
 
     ``configure`` loads the model and warms it up, ``activate`` opens the topics, ``deactivate``
-    closes them and keeps the model, ``cleanup`` releases it.
+    closes them and keeps the model, ``cleanup`` releases it. ``estimators`` loads the model.
     """
 
-    def __init__(self, **kwargs: object) -> None:
+    def __init__(self, estimators: type[DepthEstimator] = DepthEstimator, **kwargs: object) -> None:
         super().__init__("depth_node", **kwargs)  # type: ignore[arg-type]
-        self._problem = ""
+        self._problem, self._estimators = "", estimators
         self._estimator: DepthEstimator | None = None
         self._transforms: SweepTransforms | None = None
         self._listener: TransformListener | None = None
@@ -86,7 +86,7 @@ class DepthNode(LifecycleNode):
         try:
             model_file = (named or shipped_model()).resolve()
             require_sha256(model_file, config.model_sha256)
-            estimator = DepthEstimator.load(
+            estimator = self._estimators.load(
                 model_file,
                 config.device,
                 config.backend,

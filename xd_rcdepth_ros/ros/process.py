@@ -41,7 +41,7 @@ def run_node(
 
     Args:
         name: Name of the node, for the log.
-        make_node: Makes the node, after rclpy was initialised.
+        make_node: Makes the node, or a group of several as ``nodes``, after rclpy was initialised.
         args: Command line; None for that of the process.
         should_continue: Asked now and then; False ends the node.
 
@@ -57,7 +57,8 @@ def run_node(
         _initialise(args)
         node = make_node()
         executor = SingleThreadedExecutor()
-        executor.add_node(node)  # type: ignore[arg-type]
+        for each in getattr(node, "nodes", [node]):
+            executor.add_node(each)
         while rclpy.ok() and not signals and should_continue(node):
             executor.spin_once(timeout_sec=SIGNAL_PERIOD_S)
     except ExternalShutdownException:
