@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command doctor, in a process of its own, beside a running node over real DDS."""
+"""The command doctor, beside a running node over real DDS."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import json
 import os
 import subprocess
 import sys
+import threading
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError
 
 import pytest
@@ -15,49 +17,49 @@ pytest.importorskip("rclpy", reason="rclpy cannot be imported")
 
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from ros_rig import CAMERA_FRAME, RADAR_FRAME
+from sensor_msgs.msg import PointCloud2
 
 from xd_rcdepth_ros.cli import doctor
-from xd_rcdepth_ros.inference.installation import find_packages
-from xd_rcdepth_ros.ros.doctor import _misfit
+from xd_rcdepth_ros.inference.installation import Finding, find_packages
+from xd_rcdepth_ros.ros.doctor import _misfit, examine_graph
 from xd_rcdepth_ros.ros.inputs import sensor_qos
 
 pytestmark = pytest.mark.ros
 
 
-@pytest.fixture
-def run_doctor(model_file, tmp_path):
-    """Runs the command while ``meanwhile`` is called again and again: (status, levels, texts)."""
+@contextmanager
+def sending(send):
+    """Call ``send`` ten times a second in a thread of its own."""
+    ended = threading.Event()
 
-    def run(*arguments, meanwhile=lambda: None, **environment):
-        result = tmp_path / "doctor.json"
-        options = ["--model", str(model_file), "--device", "cpu", "--json", str(result)]
-        process = subprocess.Popen(
-            [sys.executable, "-m", "xd_rcdepth_ros.cli.main", "doctor", *options, *arguments],
-            env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        try:
-            while process.poll() is None:
-                meanwhile()
-                try:
-                    process.wait(0.1)
-                except subprocess.TimeoutExpired:
-                    continue
-        finally:
-            process.kill()
-            output = process.communicate()[0]
-        findings = json.loads(result.read_text())["findings"]
-        assert all(finding["text"] in output for finding in findings)
-        levels = {finding["subject"]: finding["level"] for finding in findings}
-        return process.returncode, levels, {f["subject"]: f["text"] for f in findings}
+    def work():
+        while not ended.wait(0.1):
+            send()
 
-    return run
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
-def test_beside_a_node_that_works_all_is_well(live, run_doctor):
-    status, levels, texts = run_doctor("--seconds", "6", meanwhile=live.send_frame)
-    assert status == 0, texts
+def by_subject(findings):
+    """Return levels and texts of findings, by subject."""
+    return {f.subject: f.level for f in findings}, {f.subject: f.text for f in findings}
+
+
+def test_beside_a_node_that_works_all_is_well(live, model_file, tmp_path):
+    result = tmp_path / "doctor.json"
+    command = [sys.executable, "-m", "xd_rcdepth_ros.cli.main", "doctor", "--device", "cpu"]
+    command += ["--model", str(model_file), "--seconds", "3", "--json", str(result)]
+    with sending(live.send_frame):
+        ran = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=300)
+    findings = [Finding(**finding) for finding in json.loads(result.read_text())["findings"]]
+    assert all(finding.text in ran.stdout for finding in findings)
+    levels, texts = by_subject(findings)
+    assert ran.returncode == 0, texts
     assert texts["depth nodes"] == "/depth_node listening"
     for topic, kind in (
         ("/image", "Image"),
@@ -73,22 +75,24 @@ def test_beside_a_node_that_works_all_is_well(live, run_doctor):
     assert levels["backend"] == "ok" and "random.safetensors" in texts["backend"]
 
 
-def test_missing_topics_types_and_transforms_are_named(live, run_doctor):
+def test_missing_topics_types_and_transforms_are_named(live):
     """Radar that nobody publishes, an image topic of another type, radar without mounting."""
-    live.publishers["lost"] = live.node.create_publisher(
-        type(live.cloud(0)), "radar/lost", 10
-    )  # its frame is in no transform
+    lost = live.node.create_publisher(PointCloud2, "radar/lost", 10)
 
     def send():
         live.send_frame()
-        live.send("lost", live.cloud(live.stamp_ns, frame="nowhere"))
+        lost.publish(live.cloud(live.stamp_ns, frame="nowhere"))
 
-    status, levels, texts = run_doctor(
-        *("--camera-info", "/camera_info", "--image", "/radar/front", "--radar", "/radar/rear"),
-        *("--radar", "radar/lost", "--seconds", "6"),
-        meanwhile=send,
-    )
-    assert status == 1
+    cloud = "sensor_msgs/msg/PointCloud2"
+    named = {
+        "/camera_info": "sensor_msgs/msg/CameraInfo",
+        "/radar/front": "sensor_msgs/msg/Image",
+        "/radar/rear": cloud,
+        "/radar/lost": cloud,
+    }
+    with sending(send):
+        levels, texts = by_subject(examine_graph(named, 1.5))
+    live.node.destroy_publisher(lost)
     assert levels["/camera_info"] == "ok"
     assert texts["/radar/rear"].startswith("nobody publishes it")
     assert "published as sensor_msgs/msg/PointCloud2; expected" in texts["/radar/front"]
@@ -96,12 +100,13 @@ def test_missing_topics_types_and_transforms_are_named(live, run_doctor):
     assert "/tf_static" in texts[f"tf {CAMERA_FRAME} <- nowhere"]
 
 
-def test_without_a_node_it_says_so_and_where(run_doctor):
+def test_without_a_node_it_says_so_and_where(monkeypatch):
     other = str(int(os.environ["ROS_DOMAIN_ID"]) + 101)
-    status, levels, texts = run_doctor("--seconds", "0.5", ROS_DOMAIN_ID=other)
-    assert status == 0 and levels["depth nodes"] == "warning"
-    assert f"none runs in domain {other}" in texts["depth nodes"]
-    assert "radar: none" in texts["depth nodes"]
+    monkeypatch.setenv("ROS_DOMAIN_ID", other)
+    (finding,) = examine_graph({}, 0.1)
+    assert finding.level == "warning"
+    assert f"none runs in domain {other}" in finding.text
+    assert "radar: none" in finding.text
 
 
 def test_qos_that_does_not_fit_is_explained():

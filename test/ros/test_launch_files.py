@@ -22,6 +22,11 @@ from xd_rcdepth_ros.ros.parameters.table import NodeParameters
 from xd_rcdepth_ros.ros.training.parameters import TrainingParameters
 
 SENSORS = Path(__file__).resolve().parents[2] / "config" / "sensors"
+MAKERS = {
+    "depth.launch.py": "depth_node",
+    "distill.launch.py": "distillation_node",
+    "multi_camera.launch.py": "multi_camera_node",
+}
 LAUNCH = Path(__file__).resolve().parents[2] / "launch"
 
 
@@ -47,16 +52,15 @@ def start(monkeypatch, tmp_path):
         module = load(name)
         monkeypatch.setattr(module, "Node", FakeNode)
         context = LaunchContext()
-        for argument in module.ARGUMENTS.declare():
-            argument.execute(context)
         if in_file is not None:
             file = tmp_path / "parameters.yaml"
             file.write_text(yaml.safe_dump(in_file))
             arguments["params_file"] = str(file)
         for key, value in arguments.items():
             context.launch_configurations[key.replace("__", ".")] = value
-        make = module.depth_node if name == "depth.launch.py" else module.distillation_node
-        *messages, node = make(context)
+        for argument in module.ARGUMENTS.declare():
+            argument.execute(context)
+        *messages, node = getattr(module, MAKERS[name])(context)
         assert all(isinstance(message, LogInfo) for message in messages)
         texts = ["".join(part.perform(context) for part in m.msg) for m in messages]
         dictionaries = [item for item in node.parameters if isinstance(item, dict)]
@@ -72,12 +76,17 @@ def everyone(**parameters):
 
 @pytest.mark.parametrize(
     ("name", "table"),
-    [("depth.launch.py", NodeParameters), ("distill.launch.py", TrainingParameters)],
+    [
+        ("depth.launch.py", NodeParameters),
+        ("distill.launch.py", TrainingParameters),
+        ("multi_camera.launch.py", NodeParameters),
+    ],
 )
 def test_every_parameter_is_an_argument_with_a_description(name, table):
     arguments = {a.name: a for a in load(name).generate_launch_description().get_launch_arguments()}
     assert {spec.name for spec in table.specs()} < set(arguments)
-    assert {"params_file", "namespace", "log_level", "use_sim_time"} < set(arguments)
+    assert {"params_file", "log_level", "use_sim_time"} < set(arguments)
+    assert ("namespace" in arguments) != ("cameras" in arguments)
     assert all(len(argument.description) > 15 for argument in arguments.values())
 
 
@@ -195,6 +204,30 @@ def test_radar_profiles_are_combined_by_name(start):
     assert node.given["radar.b.type"] == "radar_scan"
     with pytest.raises(ConfigurationError, match=r"ars549.*expected one of ars548, nuscenes"):
         start("depth.launch.py", radar_profile="ars549")
+
+
+def test_each_of_several_cameras_gets_its_topics(start):
+    in_file = {"/rear/depth_node": {"ros__parameters": {"radars": ["left", "right"]}}}
+    node, _ = start(
+        "multi_camera.launch.py",
+        in_file,
+        cameras="front, rear",
+        image="/cam_{camera}/image/compressed",
+        radar_profile="ars548",
+    )
+    assert node.arguments[:2] == ["front", "rear"]
+    assert dict(node.remappings) == {
+        "/front/image": "/cam_front/image",
+        "/front/camera_info": "/camera/front/camera_info",
+        "/front/radar/front": "/radar/front",
+        "/rear/image": "/cam_rear/image",
+        "/rear/camera_info": "/camera/rear/camera_info",
+        "/rear/radar/left": "/radar/left",
+        "/rear/radar/right": "/radar/right",
+    }
+    assert node.given["image_transport"] == "compressed"
+    for radar in ("front", "left", "right"):
+        assert node.given[f"radar.{radar}.fields.rcs"] == "RCS"
 
 
 def test_replay_wires_a_drive_bag_to_the_node(monkeypatch):

@@ -3,27 +3,29 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import subprocess
 import sys
 import threading
 import time
 from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 pytest.importorskip("rclpy", reason="rclpy cannot be imported")
-pytest.importorskip("launch_ros", reason="launch_ros cannot be imported")
 
 from diagnostic_msgs.msg import DiagnosticArray
-from launch import LaunchContext
-from ros_rig import NS, Rig
+from ros_rig import CAMERA, NS, Rig
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
-
-from xd_rcdepth_ros.inference.shared import SharedEstimator, Turns
 from xd_rcdepth_ros.msg import DepthStatus
+
+from xd_rcdepth_ros.errors import ConfigurationError
+from xd_rcdepth_ros.geometry import SensorFrame
+from xd_rcdepth_ros.inference.shared import SharedEstimator
+from xd_rcdepth_ros.nodes.multi_camera_node import make_nodes
 from xd_rcdepth_ros.recordings.messages import stamp_ns_of
 
 pytestmark = pytest.mark.ros
@@ -77,7 +79,7 @@ def resident_kib(process):
 
 
 def drive(rig, names):
-    """Send rounds of frames, each after the last was answered; return the stamps."""
+    """Send rounds of frames, each after all of the last were answered."""
     rig.wait(
         lambda: (
             all(rig.cameras[name][0].get_subscription_count() for name in names)
@@ -98,50 +100,50 @@ def drive(rig, names):
             info.publish(rig.info(rig.stamp_ns))
             image.publish(rig.image(rig.stamp_ns))
         rig.wait(
-            lambda: all(rig.stamp_ns in stamps_of(rig, name) for name in names),
+            lambda: all(stamps_of(rig, name) == stamps for name in names),
             "depth of every camera",
             60,
         )
-    return stamps
 
 
 def stamps_of(rig, name):
     return [stamp_ns_of(status.header) for status in rig.statuses[name]]
 
 
+def memory_kib(rig, names, model_file, log):
+    """Return what the process of these cameras holds after a drive that it answered, KiB."""
+    process = start(names, model_file, log)
+    try:
+        drive(rig, names)
+        held = resident_kib(process)
+        for name in names:
+            last = rig.statuses[name][-1]
+            assert list(last.radar_names) == ["front"]
+            assert (last.frames_in, last.frames_out) == (ROUNDS, ROUNDS)
+        rig.wait(
+            lambda: all(f"{name}/depth_node: frames" in rig.parts for name in names),
+            "diagnostics of every camera",
+            60,
+        )
+        process.terminate()
+        assert process.wait(60) == 0, log.read_text()
+    finally:
+        process.kill()
+        process.wait()
+    return held
+
+
 def test_six_cameras_are_answered_in_the_memory_of_one(cameras, model_file, tmp_path):
-    held = {}
-    for names in (CAMERAS[:1], CAMERAS):
-        for heard in cameras.statuses.values():
-            heard.clear()
-        cameras.parts.clear()
-        process = start(names, model_file, tmp_path / "log")
-        try:
-            stamps = drive(cameras, names)
-            held[len(names)] = resident_kib(process)
-            for name in names:
-                assert stamps_of(cameras, name) == stamps
-                last = cameras.statuses[name][-1]
-                assert list(last.radar_names) == ["front"]
-                assert (last.frames_in, last.frames_out) == (ROUNDS, ROUNDS)
-            cameras.wait(
-                lambda: all(f"{n}/depth_node: frames" in cameras.parts for n in names),
-                "diagnostics of every camera",
-                60,
-            )
-            process.terminate()
-            assert process.wait(60) == 0, (tmp_path / "log").read_text()
-        finally:
-            process.kill()
-            process.wait()
-    assert held[len(CAMERAS)] <= MOST_MEMORY * held[1], held
+    one = memory_kib(cameras, CAMERAS[:1], model_file, tmp_path / "one.log")
+    cameras.statuses[CAMERAS[0]].clear()
+    six = memory_kib(cameras, CAMERAS, model_file, tmp_path / "six.log")
+    assert six <= MOST_MEMORY * one, f"six cameras hold {six} KiB, one holds {one}"
 
 
-def test_names_that_are_no_namespaces_are_refused(tmp_path):
-    for names in ([], ["a-b"], ["front", "front"]):
-        process = start(names, "none", tmp_path / "log")
-        assert process.wait(240) == 1
-        assert "expected one or more names" in (tmp_path / "log").read_text()
+@pytest.mark.parametrize("names", [[], ["a-b"], ["front", "front"], ["/front"], ["1st"]])
+def test_names_that_are_no_namespaces_are_refused(names):
+    with pytest.raises(ConfigurationError, match="expected one or more names"):
+        next(make_nodes(["multi_camera_node", *names, "--ros-args", "-p", "sweeps:=2"]))
 
 
 def test_the_same_options_give_the_same_model_and_others_another(model_file):
@@ -150,68 +152,19 @@ def test_the_same_options_give_the_same_model_and_others_another(model_file):
     assert SharedEstimator.load(model_file, "cpu", "torch", "bf16") is not first
 
 
-def test_turns_come_in_the_order_of_asking():
-    turns, order, threads = Turns(), [], []
+def test_the_frames_of_all_cameras_go_through_one_thread(model_file):
+    shared = SharedEstimator.load(model_file, "cpu", "torch")
+    threads, images = set(), []
 
-    def take(number):
-        with turns.turn():
-            order.append(number)
+    class FakeBackend:
+        def run(self, image, channels):
+            threads.add(threading.get_ident())
+            images.append(int(image[0, 0, 0]))
+            return np.ones((1, *image.shape[:2]), np.float32)
 
-    with turns.turn():
-        for number in range(5):
-            threads.append(threading.Thread(target=take, args=(number,)))
-            threads[-1].start()
-            while len(turns._waiting) <= number:
-                time.sleep(0.001)
-        assert order == []
-    for thread in threads:
-        thread.join(10)
-    assert order == [0, 1, 2, 3, 4]
-    with turns.turn():
-        assert not turns._waiting
-
-
-class FakeNode:
-    """Takes launch_ros's Node's arguments and keeps them."""
-
-    def __init__(self, **arguments):
-        self.__dict__.update(arguments)
-
-
-def test_the_launch_file_gives_each_camera_its_topics(monkeypatch, tmp_path):
-    path = Path(__file__).resolve().parents[2] / "launch" / "multi_camera.launch.py"
-    spec = importlib.util.spec_from_file_location("multi_camera", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    monkeypatch.setattr(module, "Node", FakeNode)
-    arguments = {a.name: a for a in module.generate_launch_description().get_launch_arguments()}
-    assert all(len(argument.description) > 15 for argument in arguments.values())
-    context = LaunchContext()
-    context.launch_configurations |= {"cameras": "front, rear"}
-    for argument in module.ARGUMENTS.declare():
-        argument.execute(context)
-    parameters = tmp_path / "parameters.yaml"
-    parameters.write_text("/rear/depth_node: {ros__parameters: {radars: [left, right]}}")
-    context.launch_configurations |= {
-        "image": "/cam_{camera}/image/compressed",
-        "params_file": str(parameters),
-        "radar_profile": "ars548",
-    }
-    (node,) = module.multi_camera_node(context)
-    assert node.arguments[:2] == ["front", "rear"]
-    assert dict(node.remappings) == {
-        "/front/image": "/cam_front/image",
-        "/front/camera_info": "/camera/front/camera_info",
-        "/front/radar/front": "/radar/front",
-        "/rear/image": "/cam_rear/image",
-        "/rear/camera_info": "/camera/rear/camera_info",
-        "/rear/radar/left": "/radar/left",
-        "/rear/radar/right": "/radar/right",
-    }
-    given = node.parameters[1]
-    assert given["image_transport"] == "compressed"
-    assert {name.split(".")[1] for name in given if name.startswith("radar.")} == {
-        "front",
-        "left",
-        "right",
-    }
+    shared.backend = FakeBackend()
+    frames = [SensorFrame(np.full((96, 160, 3), n, np.uint8), CAMERA) for n in range(6)]
+    with ThreadPoolExecutor(6) as cameras:
+        results = list(cameras.map(shared.infer, map(shared.prepare, frames)))
+    assert [float(result.depth_m.mean()) for result in results] == [1.0] * 6
+    assert len(threads) == 1 and sorted(images) == list(range(6))

@@ -3,9 +3,7 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
 from typing import Any, ClassVar
 from weakref import WeakValueDictionary
@@ -17,40 +15,11 @@ from xd_rcdepth_ros.geometry import DepthResult
 from xd_rcdepth_ros.inference.estimator import DepthEstimator
 
 
-class Turns:
-    """A lock that is given in the order of asking, so that no camera waits for ever."""
-
-    def __init__(self) -> None:
-        self._guard = Lock()
-        self._waiting: deque[Lock] = deque()
-        self._taken = False
-
-    @contextmanager
-    def turn(self) -> Iterator[None]:
-        """Wait for one's turn; it ends with the block."""
-        own = Lock()
-        own.acquire()
-        with self._guard:
-            if self._taken:
-                self._waiting.append(own)
-            else:
-                self._taken = True
-                own.release()
-        own.acquire()
-        try:
-            yield
-        finally:
-            with self._guard:
-                if self._waiting:
-                    self._waiting.popleft().release()
-                else:
-                    self._taken = False
-
-
 class SharedEstimator(DepthEstimator):
     """An estimator that several threads use, one frame at a time, in the order of asking.
 
-    It is released when its last user is.
+    The network runs in one thread and explanations in another, so no camera waits for ever, and the
+    libraries keep working memory for these two threads alone. All is released with its last user.
     """
 
     _loading = Lock()
@@ -58,7 +27,8 @@ class SharedEstimator(DepthEstimator):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self._turns, self._explaining = Turns(), Turns()
+        self._network = ThreadPoolExecutor(1, "shared network")
+        self._explainer = ThreadPoolExecutor(1, "shared explanations")
         self._warm = False
 
     @classmethod
@@ -66,13 +36,12 @@ class SharedEstimator(DepthEstimator):
         """Load a model file, or return the one that was loaded with the same options."""
         key = (*arguments, *sorted(options.items()))
         with cls._loading:
-            found = cls._loaded.get(key)
-            if found is None:
+            estimator = cls._loaded.get(key)
+            if estimator is None:
                 loaded = super().load(*arguments, **options)
                 assert isinstance(loaded, SharedEstimator)
-                found = loaded
-                cls._loaded[key] = found
-            return found
+                cls._loaded[key] = estimator = loaded
+            return estimator
 
     def warm_up(self, *arguments: Any, **options: Any) -> None:
         """Warm up once for all users."""
@@ -82,15 +51,12 @@ class SharedEstimator(DepthEstimator):
 
     def infer(self, *arguments: Any, **options: Any) -> DepthResult:
         """Run the network when it is this frame's turn."""
-        with self._turns.turn():
-            return super().infer(*arguments, **options)
+        return self._network.submit(super().infer, *arguments, **options).result()
 
     def explain(self, *arguments: Any, **options: Any) -> NDArray[np.float32]:
         """Return a saliency map when it is this frame's turn among those to be explained."""
-        with self._explaining.turn():
-            return super().explain(*arguments, **options)
+        return self._explainer.submit(super().explain, *arguments, **options).result()
 
     def attribute_radar(self, *arguments: Any, **options: Any) -> tuple[NDArray[np.float32], ...]:
         """Return the returns' shares when it is this frame's turn among those to be explained."""
-        with self._explaining.turn():
-            return super().attribute_radar(*arguments, **options)
+        return self._explainer.submit(super().attribute_radar, *arguments, **options).result()

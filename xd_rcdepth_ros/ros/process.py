@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol, TypeVar
 
 import rclpy
@@ -34,16 +34,36 @@ def run_node(
     args: list[str] | None = None,
     should_continue: Callable[[_NodeT], bool] = lambda node: True,
 ) -> int:
-    """Run a node until SIGINT or SIGTERM, and close it while ROS still works.
+    """Run one node; all else as :func:`run_nodes` says.
+
+    Args:
+        name: Name of the node, for the log.
+        make_node: Makes the node, after rclpy was initialised.
+        args: Command line; None for that of the process.
+        should_continue: Asked now and then; False ends the node.
+
+    Returns:
+        Exit status of the process.
+    """
+    return run_nodes(name, lambda: [make_node()], args, should_continue)
+
+
+def run_nodes(
+    name: str,
+    make_nodes: Callable[[], Iterable[_NodeT]],
+    args: list[str] | None = None,
+    should_continue: Callable[[_NodeT], bool] = lambda node: True,
+) -> int:
+    """Run nodes in one thread until SIGINT or SIGTERM, and close them while ROS still works.
 
     rclpy's own handlers end DDS at once, and a second Ctrl-C would interrupt the closing. Here a
     signal only asks for the end; those that come later change nothing.
 
     Args:
-        name: Name of the node, for the log.
-        make_node: Makes the node, or a group of several as ``nodes``, after rclpy was initialised.
+        name: Name of the process, for the log.
+        make_nodes: Makes the nodes, one after another, after rclpy was initialised.
         args: Command line; None for that of the process.
-        should_continue: Asked now and then; False ends the node.
+        should_continue: Asked for each node now and then; False ends all.
 
     Returns:
         Exit status of the process: 1 if the command line or a parameter cannot be used, or a
@@ -52,14 +72,14 @@ def run_node(
     signals: list[int] = []
     for number in _SIGNALS:
         signal.signal(number, lambda number, _: signals.append(number))
-    node = None
+    nodes: list[_NodeT] = []
     try:
         _initialise(args)
-        node = make_node()
         executor = SingleThreadedExecutor()
-        for each in getattr(node, "nodes", [node]):
-            executor.add_node(each)
-        while rclpy.ok() and not signals and should_continue(node):
+        for node in make_nodes():
+            nodes.append(node)
+            executor.add_node(node)  # type: ignore[arg-type]
+        while rclpy.ok() and not signals and all(map(should_continue, nodes)):
             executor.spin_once(timeout_sec=SIGNAL_PERIOD_S)
     except ExternalShutdownException:
         pass
@@ -67,7 +87,7 @@ def run_node(
         get_logger(name).fatal(str(error))
         return 1
     finally:
-        if node is not None:
+        for node in nodes:
             node.close()
             node.destroy_node()  # type: ignore[attr-defined]
         rclpy.try_shutdown()
