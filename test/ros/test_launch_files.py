@@ -202,7 +202,7 @@ def test_radar_profiles_are_combined_by_name(start):
     node, _ = start("depth.launch.py", radars="a,b", radar_profile="umrr,radar_scan")
     assert node.given["radar.a.fields.rcs"] == "RCS"
     assert node.given["radar.b.type"] == "radar_scan"
-    with pytest.raises(ConfigurationError, match=r"ars549.*expected one of ars548, nuscenes"):
+    with pytest.raises(ConfigurationError, match=r"ars549.*expected one of ars408, ars548"):
         start("depth.launch.py", radar_profile="ars549")
 
 

@@ -37,8 +37,9 @@ def find_middleware(environment: Mapping[str, str]) -> Finding:
     profile = share_folder() / "config" / "fastdds_large_messages.xml"
     ((name, file),) = fast_dds_profile(environment, profile).items()
     if name in environment:
-        level = "ok" if Path(file).is_file() else "problem"
-        return Finding("middleware", level, f"{text}; {name}={file}")  # type: ignore[arg-type]
+        there = Path(file).is_file()
+        end = "" if there else ": there is no such file"
+        return Finding("middleware", "ok" if there else "problem", f"{text}; {name}={file}{end}")
     return Finding(
         "middleware",
         "warning",
@@ -80,14 +81,9 @@ def doctor(
 
     Run it beside the node when no depth comes out. Exit status 1 if there is a problem.
     """
-    kind = (
-        "sensor_msgs/msg/CompressedImage"
-        if image.endswith("/compressed")
-        else ("sensor_msgs/msg/Image")
-    )
-    topics = {image: kind, camera_info: "sensor_msgs/msg/CameraInfo"}
-    topics |= dict.fromkeys(radar, "sensor_msgs/msg/PointCloud2")
-    named = {f"/{name.lstrip('/')}": kind for name, kind in topics.items() if name}
+    image_type = "CompressedImage" if image.endswith("/compressed") else "Image"
+    types = {image: image_type, camera_info: "CameraInfo", **dict.fromkeys(radar, "PointCloud2")}
+    named = {f"/{t.lstrip('/')}": f"sensor_msgs/msg/{kind}" for t, kind in types.items() if t}
     findings = [
         Finding("version", "ok", f"xd_rcdepth_ros {__version__}"),
         find_packages(),
@@ -98,12 +94,14 @@ def doctor(
     for finding in findings:
         label = Text(f"{finding.level:8}", style=COLOURS[finding.level])
         console.print(label + Text(f"{finding.subject}: {finding.text}"))
-    problems = [finding for finding in findings if finding.level == "problem"]
-    verdict = f"{len(problems)} problems" if problems else "nothing is wrong that can be seen here"
-    console.print(f"\n{verdict}", style="bold red" if problems else "bold green")
+    problems, warnings = (
+        sum(f.level == level for f in findings) for level in ("problem", "warning")
+    )
+    console.print(
+        f"\nproblems: {problems}, warnings: {warnings}",
+        style="bold red" if problems else "bold yellow" if warnings else "bold green",
+    )
     if json_file is not None:
-        write_json(
-            json_file, {"findings": [asdict(f) for f in findings], "problems": len(problems)}
-        )
+        write_json(json_file, {"findings": [asdict(f) for f in findings], "problems": problems})
     if problems:
         raise typer.Exit(1)

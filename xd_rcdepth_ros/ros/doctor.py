@@ -20,7 +20,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSCompatibility, QoSProfile, qos_check_compatible
 from rclpy.time import Time
-from tf2_ros import Buffer, TransformListener
+from tf2_ros import Buffer, TransformException, TransformListener
 
 from xd_rcdepth_ros.errors import MessageError
 from xd_rcdepth_ros.inference.installation import Finding
@@ -253,7 +253,7 @@ def _transform_findings(buffer: Buffer, heard: Mapping[str, Heard]) -> list[Find
         subject = f"tf {camera} <- {radar}"
         try:
             moved = buffer.lookup_transform(camera, radar, Time()).transform.translation
-        except Exception as error:  # each version of tf2 has errors of its own
+        except TransformException as error:
             text = f"{error}: publish the radar's mounting on /tf_static"
             findings.append(Finding(subject, "problem", text))
             continue
