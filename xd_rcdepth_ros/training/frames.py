@@ -28,7 +28,7 @@ from xd_rcdepth_ros.supervision.lidar_depth import DenseSupervision, supervise
 from xd_rcdepth_ros.supervision.lidar_radar import sweep_from_lidar
 from xd_rcdepth_ros.training.kept import keep_array
 from xd_rcdepth_ros.training.sky import SkyLabeller
-from xd_rcdepth_ros.training.source import SourceConfig
+from xd_rcdepth_ros.training.source import Frames, SourceConfig
 
 _log = logging.getLogger(__name__)
 OnFrame = Callable[[int, int], None]
@@ -97,6 +97,11 @@ class TrainingFrames:
         self._said_no_lidar = False
         self._limit_bytes = memory_mb * 2**20
 
+    @property
+    def paths(self) -> list[Path]:
+        """Return where the bags lie."""
+        return [recording.path for recording in self.recordings]
+
     @cached_property
     def exact(self) -> bool:
         """True if dense depth is exact also at edges: the bags' own reference, not lidar's."""
@@ -144,9 +149,14 @@ class TrainingFrames:
                 _log.warning("%s has no lidar to make radar from; it is as recorded", frame.name)
             self._said_no_lidar = True
             return frame
-        transforms = self.places[index][0].index.transforms
-        velocity = transforms.velocity(frame.camera.frame_id, frame.stamp_ns)
+        velocity = self.velocity_mps(index)
         return replace(frame, radar=(sweep_from_lidar(frame, self.source.radar, rng, velocity),))
+
+    def velocity_mps(self, index: int) -> NDArray[np.float64] | None:
+        """Return the camera's velocity (3,) over ground, its own axes; None where not known."""
+        frame = self[index]
+        transforms = self.places[index][0].index.transforms
+        return transforms.velocity(frame.camera.frame_id, frame.stamp_ns)
 
     def prepare(self, on_frame: OnFrame | None = None) -> dict[int, str]:
         """Make what is not on disk yet of dense depth and labels of the sky, in the bags' order.
@@ -257,7 +267,7 @@ def _bytes_of(frame: SensorFrame) -> int:
     return held + sum(40 * len(sweep.points) for sweep in frame.radar)
 
 
-def row_medians(sources: Sequence[TrainingFrames], sample: int = 200) -> tuple[float, ...]:
+def row_medians(sources: Sequence[Frames], sample: int = 200) -> tuple[float, ...]:
     """Return the median lidar (or reference) depth of each row of the network's grid, metres.
 
     It is the plain baseline that a model is compared with. Rows without depth take their

@@ -31,6 +31,7 @@ from xd_rcdepth_ros.training.checkpoints import Checkpoints, header_of
 from xd_rcdepth_ros.training.config import RunConfig
 from xd_rcdepth_ros.training.frames import TrainingFrames, row_medians
 from xd_rcdepth_ros.training.networks import make_network
+from xd_rcdepth_ros.training.packed import SUFFIX, PackedFrames
 from xd_rcdepth_ros.training.progress import (
     Control,
     Progress,
@@ -40,7 +41,7 @@ from xd_rcdepth_ros.training.progress import (
     State,
 )
 from xd_rcdepth_ros.training.references import ReferenceStore
-from xd_rcdepth_ros.training.source import SourceConfig
+from xd_rcdepth_ros.training.source import Frames, SourceConfig
 from xd_rcdepth_ros.training.tasks import DepthTask, StudentTask, TeacherTask
 
 _log = logging.getLogger(__name__)
@@ -138,7 +139,7 @@ class _Loaders(lightning.LightningDataModule):
         self.config = config
         self.unusable: dict[str, str] = {}
         cache = Path(config.cache or Path(config.output) / "cache")
-        opened = []
+        opened: list[list[Frames]] = []
         for sources in (config.train, config.validation):
             opened.append([stack.enter_context(self._open(s, cache)) for s in sources])
         self.train_sources, self.validation_sources = opened
@@ -146,13 +147,15 @@ class _Loaders(lightning.LightningDataModule):
             self._prepare(frames, report)
         self.frames = sum(map(len, self.train_sources))
 
-    def _open(self, source: SourceConfig, cache: Path) -> TrainingFrames:
+    def _open(self, source: SourceConfig, cache: Path) -> Frames:
         config = self.config
+        if source.path.endswith(SUFFIX):
+            return PackedFrames(source, config.focal_length_px)
         return TrainingFrames(
             source, config.camera, config.focal_length_px, cache, config.memory_mb
         )
 
-    def _prepare(self, frames: TrainingFrames, report: Report) -> None:
+    def _prepare(self, frames: Frames, report: Report) -> None:
         def tell(done: int, total: int) -> None:
             message = f"preparing {frames.source.path}: frame {done} of {total}"
             report(Progress(State.PREPARING, self.config.stage, message=message))
@@ -213,7 +216,7 @@ def _references(config: RunConfig, loaders: _Loaders) -> ReferenceStore | None:
     assert config.teacher is not None
     identity = (
         file_sha256(config.teacher),
-        [str(r.path.resolve()) for frames in loaders.train_sources for r in frames.recordings],
+        [str(path.resolve()) for frames in loaders.train_sources for path in frames.paths],
         [asdict(source) for source in config.train],
         (config.camera, config.focal_length_px, config.size, config.zero_radar),
         asdict(config.augmentation),

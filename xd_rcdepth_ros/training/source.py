@@ -3,9 +3,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol
+
+import numpy as np
 
 from xd_rcdepth_ros.errors import ConfigurationError
+from xd_rcdepth_ros.geometry import SensorFrame
 from xd_rcdepth_ros.supervision.lidar_depth import SupervisionSettings
 from xd_rcdepth_ros.supervision.lidar_radar import RADAR_KINDS
 from xd_rcdepth_ros.supervision.sky import SkyLabelSettings
@@ -68,3 +75,41 @@ class SourceConfig:
         require(self.radar in radars, "source radar", self.radar, f"one of {radars}")
         made = self.radar != "recorded"
         require(self.lidar or not made, "source radar", self.radar, "'recorded' without lidar")
+
+
+class Frames(Protocol):
+    """Frames of one source by number, ready to learn from: those of bags, or of a pack."""
+
+    source: SourceConfig
+    focal_length_px: float
+
+    @property
+    def exact(self) -> bool:
+        """True if dense depth is exact also at edges."""
+
+    @property
+    def paths(self) -> list[Path]:
+        """Return where the frames lie on disk."""
+
+    def __enter__(self) -> Frames:
+        """Open."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close."""
+
+    def __len__(self) -> int:
+        """Return the number of frames."""
+
+    def __getitem__(self, index: int, /) -> SensorFrame:
+        """Return one frame."""
+
+    def with_radar(self, index: int, rng: np.random.Generator) -> SensorFrame:
+        """Return one frame with radar as the source says: as recorded, or made from its lidar."""
+
+    def prepare(self, on_frame: Callable[[int, int], None] | None = None) -> dict[int, str]:
+        """Make what is not on disk yet; return why frames were left out, by their number."""
