@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
-import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +18,8 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+
+from xd_rcdepth_ros.cli import main as cli
 
 
 @dataclass(frozen=True)
@@ -56,14 +56,12 @@ def evaluate(model: Path, data: Path, chosen: Set, *more: str) -> dict[str, Any]
     """Return what ``xd-rcdepth evaluate`` says of a model on a set."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "figures.json"
-        command = [sys.executable, "-m", "xd_rcdepth_ros.cli.main", "evaluate"]
-        command += ["--model", str(model), "--data", str(data / chosen.path), "--json", str(file)]
-        command += ["--every", str(chosen.every), *more]
+        command = ["evaluate", "--model", str(model), "--data", str(data / chosen.path)]
+        command += ["--json", str(file), "--every", str(chosen.every), *more]
         if chosen.split:
             command += ["--split", chosen.split]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise SystemExit(f"{' '.join(command)} failed:\n{done.stderr}")
+        if cli.main(command):
+            raise SystemExit(f"xd-rcdepth {' '.join(command)} failed")
         result: dict[str, Any] = json.loads(file.read_text())
         return result
 

@@ -55,7 +55,7 @@ def live(ros_context, model_file: Path, tmp_path_factory: pytest.TempPathFactory
 
     rig = Rig()
     with starter(model_file, tmp_path_factory.mktemp("live")) as start:
-        node = start(diagnostics__period=0.2)
+        node = start(backend="auto", diagnostics__period=0.2)
         rig.log = lambda: node.text
         rig.connect("image", "camera_info", "radar", "tf_static")
         rig.send_static(RADAR_FRAME)

@@ -95,11 +95,11 @@ class NodeProcess:
 
 @contextmanager
 def starter(model_file: Path, folder: Path) -> Iterator[Callable[..., NodeProcess]]:
-    """Give a function that starts nodes; all of them are ended at the end."""
+    """Give a function that starts nodes, without OpenVINO unless asked; all are ended at the end."""
     running: list[NodeProcess] = []
 
     def start(*arguments: str, wait: str = "active; listening", **parameters: Any) -> NodeProcess:
-        parameters.setdefault("model_file", model_file)
+        parameters = {"model_file": model_file, "backend": "torch", **parameters}
         node = NodeProcess(folder / f"node{len(running)}.log", arguments, parameters)
         running.append(node)
         if wait:

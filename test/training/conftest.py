@@ -18,28 +18,39 @@ def bag(tmp_path_factory):
     return folder
 
 
-@pytest.fixture
-def config(bag, tmp_path):
-    """A direct student's run of four steps."""
+@pytest.fixture(scope="session")
+def make_config(bag):
+    """Return a function that gives a direct student's run of four steps, with its folder."""
     source = {"path": str(bag), "supervision": {"sweeps_each_way": 0}}
-    return parse(
-        RunConfig,
-        {
-            "stage": "student",
-            "output": str(tmp_path / "run"),
-            "train": [source],
-            "validation": [source],
-            "focal_length_px": 80.0,
-            "size": [64, 96],
-            "student_objective": {"explanation": 0, "distribution": 0},
-            "schedule": {
-                "steps": 4,
-                "batch_size": 2,
-                "warmup_steps": 2,
-                "validate_every": 2,
-                "average": 0.9,
+
+    def make(output):
+        return parse(
+            RunConfig,
+            {
+                "stage": "student",
+                "output": str(output),
+                "train": [source],
+                "validation": [source],
+                "focal_length_px": 80.0,
+                "size": [64, 96],
+                "student": {"decoder_channels": [32, 16, 16, 8], "daspp_growth": 8},
+                "student_objective": {"explanation": 0, "distribution": 0},
+                "schedule": {
+                    "steps": 4,
+                    "batch_size": 2,
+                    "warmup_steps": 2,
+                    "validate_every": 2,
+                    "average": 0.9,
+                },
+                "accelerator": "cpu",
+                "workers": 0,
             },
-            "accelerator": "cpu",
-            "workers": 0,
-        },
-    )
+        )
+
+    return make
+
+
+@pytest.fixture
+def config(make_config, tmp_path):
+    """A run of four steps with a folder of its own."""
+    return make_config(tmp_path / "run")
