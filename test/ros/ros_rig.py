@@ -95,7 +95,7 @@ class NodeProcess:
 
 @contextmanager
 def starter(model_file: Path, folder: Path) -> Iterator[Callable[..., NodeProcess]]:
-    """Give a function that starts nodes, without OpenVINO unless asked; all are ended at the end."""
+    """Give a function that starts nodes, by PyTorch unless asked; all are ended at the end."""
     running: list[NodeProcess] = []
 
     def start(*arguments: str, wait: str = "active; listening", **parameters: Any) -> NodeProcess:
