@@ -29,9 +29,13 @@ def content() -> ReportContent:
     return ReportContent(
         title="Title <of> it",
         lead="Lead & more.",
-        preview=[PreviewFrame(pictures.jpeg(grey(i)), pictures.jpeg(grey(0)), "x") for i in (1, 2)],
+        views=[("In", "camera"), ("Out", "depth")],
+        preview=[
+            PreviewFrame([pictures.jpeg(grey(i)), pictures.jpeg(grey(0))], "x") for i in (1, 2)
+        ],
         period_ms=83.3,
         stills=[Still("frame_0001", panels)],
+        stills_title="Four views of a moment",
         stills_text="Views.",
         figures=[("Latency", "12 ms", "A sentence.")],
         charts=[("Chart", "m", [Series("a", [1.0, None, 3.0], "#123456")])],

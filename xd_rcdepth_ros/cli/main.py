@@ -27,6 +27,7 @@ VERBS = {
     "robustness": "a model's depth errors under faults of radar, calibration, time, weather",
     "simulate": "write a synthetic drive with exact depth as rosbag2",
     "train": "teacher or student, direct or distilled, from bags",
+    "view": "a bag as one page: camera, radar, depth, from above, errors and times",
 }
 
 # What a verb imports beyond the package's own needs -> the extra of pip that brings it.

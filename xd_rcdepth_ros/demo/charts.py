@@ -56,12 +56,13 @@ def line_chart(
     def y(value: float) -> float:
         return _HEIGHT - _BOTTOM - (_HEIGHT - _TOP - _BOTTOM) * value / top
 
-    parts = [f'<text x="0" y="15" style="font-size:14px;fill:#1c2430">{html.escape(title)}</text>']
+    style = "font-size:14px;fill:var(--ink,#1c2430)"
+    parts = [f'<text x="0" y="15" style="{style}">{html.escape(title)}</text>']
     for number in range(round(top / step) + 1):
         level = y(number * step)
         parts.append(
             f'<line x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{level:.1f}" y2="{level:.1f}" '
-            'stroke="#dfe4ea"/>'
+            'style="stroke:var(--line,#dfe4ea)"/>'
             f'<text x="{_LEFT - 6}" y="{level + 4:.1f}" text-anchor="end">{number * step:g}</text>'
         )
     parts.append(f'<text x="{_LEFT - 6}" y="{_TOP - 12}" text-anchor="end">{unit}</text>')

@@ -122,7 +122,7 @@ def score_replays(
     done = 0
     for replay in replays:
         answers = read_answers(replay.outputs)
-        chosen = _still_stamps(answers, -(-STILLS // len(replays)))
+        chosen = still_stamps(answers, -(-STILLS // len(replays)))
         latencies = replay.traffic.latencies_ms()
         start_ns = replay.leg.stamps_ns[0]
         for frame in recorded_frames(replay.leg, skipped=findings.skipped):
@@ -136,7 +136,7 @@ def score_replays(
     return findings
 
 
-def _still_stamps(answers: Mapping[int, Answer], count: int) -> set[int]:
+def still_stamps(answers: Mapping[int, Answer], count: int) -> set[int]:
     """Return the stamps of the frames to show in all views: spread, with saliency if possible."""
     stamps = [s for s, a in answers.items() if a.saliency is not None] or list(answers)
     # The middles of equal stretches: neither the very first frame nor the very last.
@@ -170,13 +170,14 @@ def _score_frame(
         caption += f", {latency_ms:.0f} ms"
     if figures.mae_m is not None:
         caption += f", MAE {figures.mae_m:.2f} m"
-    findings.preview.append(PreviewFrame(_small(camera), _small(depth), caption))
+    findings.preview.append(PreviewFrame([small(camera), small(depth)], caption))
     if frame.stamp_ns in chosen:
         panels = _panels(frame, answer, camera, depth, depth_m, truth_m)
         findings.stills.append(Still(f"frame_{len(findings.frames):04d}", panels))
 
 
-def _small(image: pictures.RGBImage) -> bytes:
+def small(image: pictures.RGBImage) -> bytes:
+    """Return a picture as JPEG, at the size of the moving preview."""
     return pictures.jpeg(pictures.fit_width(image, _PREVIEW_WIDTH), _PREVIEW_QUALITY)
 
 
@@ -309,9 +310,14 @@ def compose(
     return ReportContent(
         title=title,
         lead=lead,
+        views=[
+            ("In", "camera image, and radar returns as dots coloured by depth"),
+            ("Out", "metric depth, as received over DDS"),
+        ],
         preview=findings.preview,
         period_ms=1000 * period_s,
         stills=findings.stills,
+        stills_title="Four views of a moment",
         stills_text="What went in, what came out, where the network looked, and how far off it "
         f"is from {truth}.",
         figures=figures,

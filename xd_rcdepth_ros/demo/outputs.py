@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,10 @@ from rosbags.typesys import Stores, get_typestore
 
 from xd_rcdepth_ros.errors import RecordingError
 from xd_rcdepth_ros.geometry import PinholeCamera
+from xd_rcdepth_ros.recordings.bags import open_bag
 
 NODE = "/depth_node"
+STATUS_TYPE = "xd_rcdepth_ros/msg/DepthStatus"
 FAR_M = 1000.0  # stands for "too far to say"
 
 
@@ -30,6 +32,8 @@ class Answer:
         depth_m: (h, w) float32, metres; NaN or +-Inf where invalid (REP-117).
         camera: Camera of ``depth_m``.
         saliency: (H, W, 3) uint8 RGB picture, if there is one for this image.
+        error: (h, w) float32, expected error as a share of the depth, if the model estimates it.
+        age_ms: Time from the image's arrival to its depth's publishing, milliseconds.
         stage_ms: Time of each stage, milliseconds.
         radars: Names of the radar sweeps that were used; None if the node did not say.
     """
@@ -38,6 +42,8 @@ class Answer:
     depth_m: NDArray[np.float32] | None = None
     camera: PinholeCamera | None = None
     saliency: NDArray[np.uint8] | None = None
+    error: NDArray[np.float32] | None = None
+    age_ms: float | None = None
     stage_ms: dict[str, float] = field(default_factory=dict)
     radars: tuple[str, ...] | None = None
 
@@ -46,7 +52,7 @@ def read_answers(path: Path, node: str = NODE) -> dict[int, Answer]:
     """Read the answers of a bag of outputs.
 
     Args:
-        path: Bag that the demo's recorder wrote.
+        path: Bag of what the node published, as the demo's recorder writes it; may hold more.
         node: Full name of the depth node.
 
     Returns:
@@ -56,7 +62,8 @@ def read_answers(path: Path, node: str = NODE) -> dict[int, Answer]:
         RecordingError: The bag cannot be read.
     """
     answers: dict[int, Answer] = {}
-    for topic, message in _messages(path):
+    names = ("depth/image", "depth/camera_info", "depth/confidence", "saliency/image", "status")
+    for topic, message in _messages(path, {f"{node}/{name}" for name in names}):
         stamp = message.header.stamp
         stamp_ns = stamp.sec * 1_000_000_000 + stamp.nanosec
         answer = answers.setdefault(stamp_ns, Answer(stamp_ns))
@@ -65,10 +72,12 @@ def read_answers(path: Path, node: str = NODE) -> dict[int, Answer]:
         elif topic == f"{node}/depth/camera_info":
             k, p = np.reshape(message.k, (3, 3)), np.reshape(message.p, (3, 4))
             answer.camera = PinholeCamera(message.width, message.height, k, p)
+        elif topic == f"{node}/depth/confidence":
+            answer.error = depth_of(message)
         elif topic == f"{node}/saliency/image":
             answer.saliency = _rgb_of(message)
         elif topic == f"{node}/status":
-            answer.radars = tuple(message.radar_names)
+            answer.radars, answer.age_ms = tuple(message.radar_names), float(message.age_ms)
             answer.stage_ms = dict(
                 zip(message.stage_names, map(float, message.stage_ms), strict=False)
             )
@@ -76,12 +85,20 @@ def read_answers(path: Path, node: str = NODE) -> dict[int, Answer]:
     return dict(sorted(complete.items()))
 
 
-def _messages(path: Path) -> Iterator[tuple[str, Any]]:
+def find_node(path: Path) -> str | None:
+    """Return the full name of the first depth node whose status a bag holds; None without one."""
+    reader = open_bag(path)
+    topics = [c.topic for c in reader.connections if c.msgtype == STATUS_TYPE]
+    reader.close()
+    return min(topics).removesuffix("/status") if topics else None
+
+
+def _messages(path: Path, topics: Set[str]) -> Iterator[tuple[str, Any]]:
     try:
         with AnyReader([path], default_typestore=get_typestore(Stores.ROS2_JAZZY)) as reader:
-            for connection, _, raw in reader.messages():
-                if not connection.topic.endswith(("/depth/preview", "/radar/image")):
-                    yield connection.topic, reader.deserialize(raw, connection.msgtype)
+            wanted = [c for c in reader.connections if c.topic in topics]
+            for connection, _, raw in reader.messages(wanted) if wanted else ():
+                yield connection.topic, reader.deserialize(raw, connection.msgtype)
     except (AnyReaderError, OSError, ValueError) as error:
         raise RecordingError(
             f"the recorded outputs at {path} cannot be read: {error}. Run the demo again."

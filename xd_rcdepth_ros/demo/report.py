@@ -23,13 +23,11 @@ class PreviewFrame:
     """One frame of the moving preview.
 
     Attributes:
-        camera: JPEG bytes, camera image with radar.
-        depth: JPEG bytes, coloured depth.
+        views: JPEG bytes of each view.
         caption: Time, latency and error in a few words.
     """
 
-    camera: bytes
-    depth: bytes
+    views: Sequence[bytes]
     caption: str
 
 
@@ -53,9 +51,11 @@ class ReportContent:
     Attributes:
         title: Headline.
         lead: What happened, in two sentences.
+        views: (name, text) of each view of the moving preview.
         preview: Frames of the moving preview; at least one.
         period_ms: Time between two of them, milliseconds.
         stills: Moments in several views.
+        stills_title: Their heading.
         stills_text: What they show, in a sentence or two.
         figures: (name, value, sentence) of each figure.
         charts: (title, unit, series) of each chart.
@@ -64,9 +64,11 @@ class ReportContent:
 
     title: str
     lead: str
+    views: Sequence[tuple[str, str]]
     preview: Sequence[PreviewFrame]
     period_ms: float
     stills: Sequence[Still]
+    stills_title: str
     stills_text: str
     figures: Sequence[tuple[str, str, str]]
     charts: Sequence[tuple[str, str, Sequence[Series]]] = ()
@@ -94,9 +96,15 @@ def write_report(folder: Path, content: ReportContent, summary: Mapping[str, Any
         overview = pictures.sheet(content.stills[len(content.stills) // 2].panels)
         _replace(folder / "overview.jpg", pictures.jpeg(overview))
     page = folder / "report.html"
-    _replace(page, render(content).encode())
+    write_page(page, content)
     _replace(folder / "report.json", (json.dumps(summary, indent=1) + "\n").encode())
     return page
+
+
+def write_page(path: Path, content: ReportContent) -> None:
+    """Write the page alone; it needs no file beside it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _replace(path, render(content).encode())
 
 
 def render(content: ReportContent) -> str:
@@ -104,8 +112,7 @@ def render(content: ReportContent) -> str:
     template = resources.files("xd_rcdepth_ros.demo").joinpath("page.html")
     frames = [
         {
-            "camera": pictures.data_uri(frame.camera),
-            "depth": pictures.data_uri(frame.depth),
+            "views": [pictures.data_uri(view) for view in frame.views],
             "caption": frame.caption,
         }
         for frame in content.preview
@@ -117,9 +124,12 @@ def render(content: ReportContent) -> str:
     return Template(template.read_text(encoding="utf-8")).substitute(
         title=html.escape(content.title),
         lead=html.escape(content.lead),
-        first_camera=frames[0]["camera"],
-        first_depth=frames[0]["depth"],
+        views="\n".join(
+            _view(*view, pictures.data_uri(data))
+            for view, data in zip(content.views, content.preview[0].views, strict=True)
+        ),
         depth_scale=f'<div class="scales">{radar_scale}{depth_scale}</div>',
+        stills_title=html.escape(content.stills_title),
         stills_text=html.escape(content.stills_text),
         stills="\n".join(_still(still) for still in content.stills),
         scales=f'<div class="scales">{error_scale}{depth_scale}</div>',
@@ -131,6 +141,13 @@ def render(content: ReportContent) -> str:
         ),
         # "</" inside a script element would end it.
         frames_json=drive.replace("</", "<\\/"),
+    )
+
+
+def _view(name: str, text: str, source: str) -> str:
+    return (
+        f'<figure><img class="view" src="{source}" alt="{html.escape(name)}"><figcaption>'
+        f"<b>{html.escape(name)}:</b> {html.escape(text)}</figcaption></figure>"
     )
 
 

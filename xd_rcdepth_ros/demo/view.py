@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A bag as a page: its frames with depth, as a node published it or as a model estimates it now."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from xd_rcdepth_ros.demo import pictures
+from xd_rcdepth_ros.demo.birds_eye import HIGHEST_M, LEGEND, LOWEST_M, draw_birds_eye
+from xd_rcdepth_ros.demo.charts import Series
+from xd_rcdepth_ros.demo.content import metres, small
+from xd_rcdepth_ros.demo.figures import (
+    CAP_M,
+    FrameFigures,
+    mean_of,
+    percentile,
+    protocol_for,
+    score_frame,
+)
+from xd_rcdepth_ros.demo.outputs import Answer, onto_image
+from xd_rcdepth_ros.demo.pictures import Panel
+from xd_rcdepth_ros.demo.report import PreviewFrame, ReportContent, Still
+from xd_rcdepth_ros.errors import RecordingError
+from xd_rcdepth_ros.geometry import SensorFrame
+from xd_rcdepth_ros.inference import DepthEstimator, colorize_depth, overlay_heatmap
+
+_BLUE, _GREY = "#3d7de0", "#9aa5b1"
+GREATEST_ERROR = 0.5  # share of the depth at the end of the colours
+_CAPTIONS = {
+    "Camera": "the image, and radar returns as dots coloured by depth",
+    "Depth": "metric depth; black is sky, beyond range or unknown",
+    "Expected error": f"share of the depth; red: {GREATEST_ERROR:.0%} or more, black: no depth",
+    "From above": f"{LEGEND}; lines every 10 m; {LOWEST_M:g} to {HIGHEST_M:g} m over the camera",
+    "Saliency": "where the depth comes from; red counts most",
+    "Error": "difference to lidar or exact depth, where that is known",
+}
+
+
+def estimate_answer(estimator: DepthEstimator, frame: SensorFrame, explain: bool) -> Answer:
+    """Return what a node with this model would publish for a frame.
+
+    Args:
+        estimator: The model.
+        frame: The frame.
+        explain: Also compute the saliency.
+    """
+    result = estimator.estimate(frame)
+    saliency = overlay_heatmap(frame.image, estimator.explain(frame)) if explain else None
+    return Answer(
+        frame.stamp_ns,
+        np.asarray(result.depth_m, np.float32),
+        result.camera,
+        saliency,
+        None if result.error is None else np.asarray(result.error, np.float32),
+        sum(result.timings_ms.values()),
+        dict(result.timings_ms),
+        tuple(sorted({sweep.name for sweep in frame.radar})),
+    )
+
+
+def view_content(
+    frames: Iterable[SensorFrame],
+    answer_to: Callable[[SensorFrame], Answer],
+    chosen: Collection[int],
+    title: str,
+    source: str,
+) -> ReportContent:
+    """Draw the frames and put them into a page's content.
+
+    Args:
+        frames: In order.
+        answer_to: Returns the depth of a frame.
+        chosen: Stamps of the frames to be shown in all views, nanoseconds.
+        title: Heading.
+        source: Where the depth comes from, in a sentence.
+
+    Raises:
+        RecordingError: There is no frame.
+    """
+    preview: list[PreviewFrame] = []
+    stills: list[Still] = []
+    figures: list[FrameFigures] = []
+    answers: list[Answer] = []
+    names: list[str] = []
+    for frame in frames:
+        answer = answer_to(frame)
+        if answer.radars is not None:  # only what was used is drawn
+            frame = replace(
+                frame, radar=tuple(s for s in frame.radar if s.name in (answer.radars or ()))
+            )
+        truth_m = protocol_for(frame).ground_truth(frame)
+        scored, depth_m = score_frame(frame, answer, truth_m, None)
+        views = _views(frame, answer, depth_m)
+        names = names or list(views)
+        caption = f"{(frame.stamp_ns - (answers or [answer])[0].stamp_ns) / 1e9:.2f} s"
+        if answer.age_ms is not None:
+            caption += f", {answer.age_ms:.0f} ms"
+        if scored.mae_m is not None:
+            caption += f", MAE {scored.mae_m:.2f} m"
+        preview.append(PreviewFrame([small(views[name]) for name in names], caption))
+        answers.append(replace(answer, depth_m=None, error=None, saliency=None))
+        figures.append(scored)
+        if frame.stamp_ns in chosen:
+            if answer.saliency is not None:
+                views["Saliency"] = answer.saliency
+            if np.isfinite(truth_m).any():
+                views["Error"] = pictures.error_picture(frame.image, depth_m, truth_m, CAP_M)
+            panels = [Panel(name, _CAPTIONS[name], picture) for name, picture in views.items()]
+            stills.append(Still(f"frame_{len(preview):04d}", panels))
+    if not preview:
+        raise RecordingError("no frame of the bag has depth: nothing can be shown.")
+    seconds = max(1e-9, (answers[-1].stamp_ns - answers[0].stamp_ns) / 1e9)
+    return ReportContent(
+        title=title,
+        lead=source,
+        views=[(name, _CAPTIONS[name]) for name in names],
+        preview=preview,
+        period_ms=1000 * seconds / max(1, len(preview) - 1),
+        stills=stills,
+        stills_title="All views of a moment",
+        stills_text="What went in, what came out, how sure it is, and how it looks from above.",
+        figures=_figures(answers, figures),
+        charts=_charts(answers, figures),
+        details=_stages(answers),
+    )
+
+
+def _views(
+    frame: SensorFrame, answer: Answer, depth_m: NDArray[np.float32]
+) -> dict[str, pictures.RGBImage]:
+    views = {"Camera": pictures.camera_picture(frame), "Depth": colorize_depth(depth_m, CAP_M)}
+    if answer.error is not None:
+        assert answer.camera is not None
+        error = onto_image(answer.error, answer.camera, frame.camera)
+        share = np.clip(np.nan_to_num(error) / GREATEST_ERROR, 0, 1)
+        coloured = cv2.applyColorMap((20 + 235 * share).astype(np.uint8), cv2.COLORMAP_TURBO)
+        picture = np.ascontiguousarray(coloured[..., ::-1])
+        picture[np.isnan(error) | ~np.isfinite(depth_m)] = 0
+        views["Expected error"] = picture
+    views["From above"] = draw_birds_eye(frame, depth_m)
+    return views
+
+
+def _figures(answers: list[Answer], figures: list[FrameFigures]) -> list[tuple[str, str, str]]:
+    ages = [answer.age_ms for answer in answers if answer.age_ms is not None]
+    with_radar = sum(bool(answer.radars) for answer in answers)
+    found = [
+        ("Frames", str(len(answers)), f"Radar was used for {with_radar} of them."),
+        (
+            "Mean absolute error",
+            metres(mean_of(f.mae_m for f in figures)),
+            f"Against lidar or exact depth, up to {CAP_M:g} m.",
+        ),
+    ]
+    if ages:
+        median, slow = percentile(ages, 50), percentile(ages, 95)
+        found.append(("Time a frame", f"{median:.0f} ms", f"95 % took at most {slow:.0f} ms."))
+    return found
+
+
+def _charts(
+    answers: list[Answer], figures: list[FrameFigures]
+) -> list[tuple[str, str, list[Series]]]:
+    network = [answer.stage_ms.get("network") for answer in answers]
+    whole = [answer.age_ms for answer in answers]
+    times = [Series("whole frame", whole, _BLUE), Series("network", network, _GREY)]
+    errors = [Series("model", [f.mae_m for f in figures], _BLUE)]
+    return [
+        ("Time of each frame", "ms", times),
+        (f"Mean absolute error up to {CAP_M:g} m", "m", errors),
+    ]
+
+
+def _stages(answers: list[Answer]) -> list[tuple[str, str]]:
+    stages: dict[str, list[float]] = {}
+    for answer in answers:
+        for stage, time_ms in answer.stage_ms.items():
+            stages.setdefault(stage, []).append(time_ms)
+    return [(f"Stage {name}", f"{np.median(t):.1f} ms (median)") for name, t in stages.items()]
