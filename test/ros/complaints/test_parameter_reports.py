@@ -110,13 +110,6 @@ def test_launch_overrides_params_file_and_nav2_manages_the_node(rig, launch):
     assert "Traceback" not in node.text
 
 
-def test_an_image_topic_that_ends_with_compressed(rig, launch):
-    """realsense-ros#2529: image:=.../compressed listened to .../compressed/compressed."""
-    node = launch("image:=/cam/image_raw/compressed")
-    assert "/cam/image_raw/compressed, " in node.text.split("listening to")[1]
-    assert "compressed/compressed" not in node.text
-
-
 @pytest.mark.parametrize("overrides", [{}, {"durability": "transient_local"}])
 def test_latched_camera_info(rig, launch, overrides):
     """It is published once, before the node starts: by default, and where durability is given."""

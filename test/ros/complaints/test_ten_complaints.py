@@ -292,14 +292,16 @@ def test_complaint_08_silently_on_the_cpu(rig, launch):
 
 
 def test_complaint_10_compressed_images(rig, launch, wall_model):
-    """image_transport:=compressed takes JPEG and PNG from image/compressed."""
+    """JPEG, PNG; realsense-ros#2529: image:=.../compressed asked for .../compressed/compressed."""
     import cv2
     from ros_rig import CAMERA_FRAME, HEIGHT, WIDTH
     from sensor_msgs.msg import CompressedImage
 
     from xd_rcdepth_ros.ros.conversions import ns_to_stamp
 
-    launch(f"model_file:={wall_model}", "image_transport:=compressed")
+    node = launch(f"model_file:={wall_model}", "image:=/image/compressed")
+    assert "/image/compressed, " in node.text.split("listening to")[1]
+    assert "compressed/compressed" not in node.text
     rig.connect("compressed", "camera_info", "radar", "tf_static")
     for kind in ("jpeg", "png"):
         rig.stamp_ns += NS // 10
