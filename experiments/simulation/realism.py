@@ -103,7 +103,10 @@ def main() -> None:
     mixed = mixed[: arguments.drives]
     columns["simulated sparse, all places"] = measure(simulated(mixed, radar="sparse", **common))
     print(table(columns))
-    result = {name: figures.as_dict() for name, figures in columns.items()}
+    result = {
+        name: {k: None if v != v else v for k, v in figures.as_dict().items()}  # JSON has no NaN
+        for name, figures in columns.items()
+    }
     (arguments.folder / "results.json").write_text(json.dumps(result, indent=1) + "\n")
     plot(result, arguments.folder / "results.png")
 
