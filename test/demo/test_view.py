@@ -148,7 +148,7 @@ def test_depth_is_shown_as_the_node_published_it(page):
     assert "http" not in re.sub(r"data:image/[a-z]+;base64,[A-Za-z0-9+/=]+", "", text)
 
 
-def test_without_recorded_depth_the_model_estimates_it(tmp_path, monkeypatch):
+def test_without_recorded_depth_the_model_estimates_it(tmp_path, monkeypatch, capsys):
     class FakeEstimator:
         info = SimpleNamespace(identity="fake 123", device="cpu")
 
@@ -167,15 +167,17 @@ def test_without_recorded_depth_the_model_estimates_it(tmp_path, monkeypatch):
             return np.zeros((HEIGHT, WIDTH), np.float32)
 
     monkeypatch.setattr("xd_rcdepth_ros.cli.view.DepthEstimator", FakeEstimator)
-    drive = write_drive(tmp_path / "drive", 5)
+    drive = write_drive(tmp_path / "drive", 7, broken=3)
     out = tmp_path / "page.html"
-    assert main(["view", str(drive), "--frames", "3", "--out", str(out)]) == 0
+    assert main(["view", str(drive), "--frames", "5", "--out", str(out)]) == 0
     text, frames = frames_in(out)
     assert "The bag holds no depth: fake 123 estimated it on cpu." in text
     captions = [frame["caption"][:12] for frame in frames]
-    assert captions == ["0.00 s, 5 ms", "0.20 s, 5 ms", "0.40 s, 5 ms"]
+    # Three are shown in all views, in the middle of thirds; two are spread. Image 3 is damaged.
+    assert captions == ["0.00 s, 5 ms", "0.10 s, 5 ms", "0.50 s, 5 ms", "0.60 s, 5 ms"]
+    assert "left out 1 x" in capsys.readouterr().out
     assert all(len(frame["views"]) == 3 for frame in frames)
-    assert text.count("<b>Saliency.</b>") == 3
+    assert text.count("<b>Saliency.</b>") == 2
 
 
 def test_a_browser_plays_the_page(page, tmp_path):

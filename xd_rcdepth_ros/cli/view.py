@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Optional
 
@@ -15,12 +17,26 @@ from xd_rcdepth_ros.demo.content import STILLS, still_stamps
 from xd_rcdepth_ros.demo.outputs import Answer, find_node, read_answers
 from xd_rcdepth_ros.demo.report import write_page
 from xd_rcdepth_ros.demo.view import estimate_answer, view_content
+from xd_rcdepth_ros.errors import XDRCDepthError
 from xd_rcdepth_ros.geometry import SensorFrame
 from xd_rcdepth_ros.inference import DepthEstimator
 from xd_rcdepth_ros.recordings.reader import Recording
 from xd_rcdepth_ros.recordings.wiring import parse_radar_fields, parse_topics
 
 app = typer.Typer(add_completion=False)
+
+
+def readable_frames(
+    recording: Recording, numbers: Iterable[int], left_out: Counter[str]
+) -> Iterator[SensorFrame]:
+    """Yield the frames of these numbers; those that cannot be read are counted by their reason."""
+    for number in numbers:
+        try:
+            frame = recording.frame(number)
+        except XDRCDepthError as error:
+            left_out[str(error)] += 1
+            continue
+        yield frame
 
 
 @app.command()
@@ -45,13 +61,13 @@ def view(
     source = outputs or bag
     node = find_node(source)
     with Recording(bag, camera, topics=wiring[0], radar_fields=wiring[1]) as recording:
-        stamps_ns = recording.stamps_ns()
         recorded = read_answers(source, node) if node else {}
-        numbers = [n for n, s in enumerate(stamps_ns) if not node or s in recorded]
-        picks = np.unique(np.linspace(0, len(numbers) - 1, min(frames, len(numbers))).astype(int))
-        numbers = [numbers[pick] for pick in picks]
-        shown = {stamps_ns[n]: recorded.get(stamps_ns[n], Answer(stamps_ns[n])) for n in numbers}
-        chosen = still_stamps(shown, STILLS)
+        numbers = {s: n for n, s in enumerate(recording.stamps_ns()) if not node or s in recorded}
+        answers = {stamp_ns: recorded.get(stamp_ns, Answer(stamp_ns)) for stamp_ns in numbers}
+        chosen = still_stamps(answers, min(STILLS, frames))
+        others = min(len(numbers), frames - len(chosen))
+        spread = np.linspace(0, len(numbers) - 1, others).astype(int)
+        shown = sorted(chosen | {list(numbers)[place] for place in spread})
         if node:
             text = f"Depth as {node} published it, in {source.name}."
         else:
@@ -64,8 +80,11 @@ def view(
                 return recorded[frame.stamp_ns]
             return estimate_answer(estimator, frame, frame.stamp_ns in chosen)
 
-        content = view_content(
-            (recording.frame(number) for number in numbers), answer_to, chosen, bag.name, text
-        )
+        left_out: Counter[str] = Counter()
+        found = readable_frames(recording, [numbers[stamp_ns] for stamp_ns in shown], left_out)
+        content = view_content(found, answer_to, chosen, bag.name, text)
     write_page(out, content)
-    Console(highlight=False).print(f"{len(content.preview)} frames. Open {out}", soft_wrap=True)
+    console = Console(highlight=False, soft_wrap=True)
+    for reason, count in left_out.items():
+        console.print(f"left out {count} x {reason}", style="yellow", markup=False)
+    console.print(f"{len(content.preview)} frames. Open {out}")
