@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes docs/commands.md: every verb of ``xd-rcdepth`` with its options, from the code itself.
+"""Writes docs/commands.md and config/completion.bash: all verbs and options, from the code itself.
 
 python tools/commands_page.py
 """
@@ -18,6 +18,22 @@ _BEGIN = """# Commands
 
 Made by `tools/commands_page.py`. Exit status: 0 done, 1 failed (the reason is on standard error),
 2 bad usage. `xd-rcdepth --help` lists the verbs, `xd-rcdepth <verb> --help` says what is here.
+`. config/completion.bash` lets bash complete verbs and options.
+"""
+
+_COMPLETION = """\
+# SPDX-License-Identifier: Apache-2.0
+# Lets bash complete the verbs and options of xd-rcdepth: source it. Made by tools/commands_page.py.
+_xd_rcdepth() {{
+    local words="" options="" word=${{COMP_WORDS[COMP_CWORD]}}
+    case "$COMP_CWORD ${{COMP_WORDS[*]:1:2}}" in
+        {cases}
+    esac
+    if [[ $word == -* ]]; then words=$options; fi
+    # Nothing found: bash completes file names.
+    mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
+}}
+complete -o default -F _xd_rcdepth xd-rcdepth
 """
 
 
@@ -26,13 +42,31 @@ def render_commands() -> str:
     return "\n".join([_BEGIN, *(_verb(verb, text) for verb, text in VERBS.items())])
 
 
-def _verb(verb: str, text: str) -> str:
-    """Return the part about one verb: its commands, of which most verbs have one."""
+def render_completion() -> str:
+    """Return what lets bash complete verbs and options."""
+    cases = [f'"1 "*) words="{" ".join(VERBS)}" ;;']
+    for verb in VERBS:
+        commands = _commands(verb)
+        if "" not in commands:
+            cases.append(f'"2 {verb} "*) words="{" ".join(commands)}" ;;')
+        for name, command in commands.items():
+            options = [o for p in command.params for o in (*p.opts, *p.secondary_opts)]
+            words = " ".join(option for option in options if option.startswith("-"))
+            cases.append(f'*" {verb} {name}"*) options="{words}" ;;')
+    return _COMPLETION.format(cases="\n        ".join(cases))
+
+
+def _commands(verb: str) -> dict[str, Any]:
+    """Return the commands of a verb by name; most verbs have one, without a name."""
     app = importlib.import_module(f"xd_rcdepth_ros.cli.{verb}").app
     command = typer.main.get_command(app)
+    return getattr(command, "commands", None) or {"": command}
+
+
+def _verb(verb: str, text: str) -> str:
+    """Return the part about one verb."""
     lines = [f"## {verb}", "", f"{text}.", ""]
-    inner = getattr(command, "commands", None)
-    for name, sub in (inner or {"": command}).items():
+    for name, sub in _commands(verb).items():
         if name:
             lines += [f"### {verb} {name}", "", _first_paragraph(sub.help), ""]
         lines += ["| | default | |", "|---|---|---|"]
@@ -63,3 +97,4 @@ def _row(parameter: Any) -> str:
 
 if __name__ == "__main__":
     Path("docs/commands.md").write_text(render_commands(), encoding="utf-8")
+    Path("config/completion.bash").write_text(render_completion(), encoding="utf-8")

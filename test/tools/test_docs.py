@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
-from commands_page import render_commands  # noqa: E402
+from commands_page import render_commands, render_completion  # noqa: E402
 
 PAGES = sorted((ROOT / "docs").glob("*.md"))
 OTHERS = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "models/README.md")]
@@ -62,3 +63,34 @@ def test_pages_are_short_enough_to_be_read(page):
 def test_the_page_of_commands_is_that_of_today():
     found = (ROOT / "docs" / "commands.md").read_text("utf-8")
     assert found == render_commands(), "run: python tools/commands_page.py"
+
+
+def test_the_completion_is_that_of_today():
+    found = (ROOT / "config" / "completion.bash").read_text("utf-8")
+    assert found == render_completion(), "run: python tools/commands_page.py"
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("de", {"demo", "describe"}),
+        ("convert ny", set()),
+        ("convert a", {"astyx"}),
+        ("convert astyx --st", {"--storage"}),
+        ("view drive --o", {"--out", "--outputs"}),
+        ("view dri", set()),  # bash goes on with file names
+        ("view ", set()),
+    ],
+)
+def test_bash_completes_verbs_and_options(typed, offered):
+    script = """
+    . config/completion.bash
+    IFS=' ' read -r -a COMP_WORDS <<< "xd-rcdepth $1"
+    if [[ $1 == *" " ]]; then COMP_WORDS+=(""); fi
+    COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+    _xd_rcdepth
+    printf '%s\\n' "${COMPREPLY[@]}"
+    """
+    command = ["bash", "-c", script, "bash", typed]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert set(done.stdout.split()) == offered
