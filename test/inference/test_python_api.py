@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The Python API: plain arrays in, docs/python_api.md as it stands, imports that wait."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -143,3 +144,18 @@ def test_names_and_their_types_are_the_same():
         assert getattr(xd_rcdepth_ros, name).__name__ == name
     with pytest.raises(AttributeError, match="no attribute 'Depth'"):
         xd_rcdepth_ros.Depth  # noqa: B018
+
+
+def test_the_notebook_runs_from_top_to_bottom(monkeypatch, capsys):
+    pyplot = pytest.importorskip("matplotlib.pyplot", reason="matplotlib is not installed")
+    pyplot.switch_backend("Agg")
+    notebook = json.loads((PROJECT / "docs" / "depth.ipynb").read_text("utf-8"))
+    names = {}
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "code":
+            exec("".join(cell["source"]), names)
+    pyplot.close("all")
+    # The frame is one of those that the student's kind has seen, so what it says is near.
+    assert names["counts"].sum() > 50 and names["mae_m"] < 5
+    assert [axis.get_title() for axis in names["axes"].flat] == list(names["pictures"])
+    assert "returns" in capsys.readouterr().out
