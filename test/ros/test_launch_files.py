@@ -230,6 +230,20 @@ def test_each_of_several_cameras_gets_its_topics(start):
         assert node.given[f"radar.{radar}.fields.rcs"] == "RCS"
 
 
+def test_six_cameras_get_the_radars_that_look_where_they_look(start):
+    file = SENSORS.parent / "six_cameras.yaml"
+    cameras = ["front", "front_left", "front_right", "rear", "rear_left", "rear_right"]
+    node, _ = start(
+        "multi_camera.launch.py", params_file=str(file), cameras=",".join(cameras), image="/i"
+    )
+    remapped = {old: new for old, new in node.remappings if "/radar/" in old}
+    assert remapped == {
+        **{f"/{name}/radar/{name}": f"/radar/{name}" for name in cameras if name != "rear"},
+        "/rear/radar/rear_left": "/radar/rear_left",
+        "/rear/radar/rear_right": "/radar/rear_right",
+    }
+
+
 def test_replay_wires_a_drive_bag_to_the_node(monkeypatch):
     module = load("replay.launch.py")
     included, processes = [], []
