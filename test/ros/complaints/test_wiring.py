@@ -35,7 +35,7 @@ BASE_FROM_CAMERA = RigidTransform(OPTICAL, np.array([1.7, 0.0, 1.5]))
 HALF_WIDTH_M = 10 / 120 * 80  # of the wall at 10 m that the camera sees: f = 120 px, 160 px wide
 
 # What a driver publishes for one return straight ahead that comes nearer at 3 m/s, at 12 dBsm, and
-# its distance. Fields as in the drivers' sources; nuScenes' are those of its radar files.
+# its distance. Fields as the profiles name them; nuScenes' are those of its radar files.
 CLOUDS = {
     "ars548": (21.0, {"v": -3.0, "r": 21.0, "RCS": 12.0, "azimuth": 0.0, "elevation": 0.0}),
     "umrr": (22.0, {"radial_speed": -3.0, "power": 70.0, "RCS": 12.0, "Noise": 40.0}),
