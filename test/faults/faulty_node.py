@@ -8,7 +8,9 @@ import time
 
 from xd_rcdepth_ros.geometry import DepthResult
 from xd_rcdepth_ros.inference import DepthEstimator, NetworkInput
-from xd_rcdepth_ros.nodes import depth_node
+from xd_rcdepth_ros.nodes.depth_node import DepthNode
+from xd_rcdepth_ros.ros.memory import prepare_heap
+from xd_rcdepth_ros.ros.process import run_node
 
 # The driver's stamps are whole microseconds; the nanoseconds below carry the order.
 RAISE, STALL = 666, 777
@@ -29,5 +31,5 @@ class FaultyEstimator(DepthEstimator):
 
 
 if __name__ == "__main__":
-    depth_node.DepthEstimator = FaultyEstimator  # type: ignore[misc]
-    sys.exit(depth_node.main())
+    prepare_heap()
+    sys.exit(run_node("depth_node", lambda: DepthNode(FaultyEstimator)))
