@@ -93,8 +93,12 @@ def test_truncated_files_are_refused(tmp_path):
 
 
 def test_ascii_value_out_of_range_is_refused():
-    with pytest.raises(RecordingError, match="id"):
-        parse_pcd(HEADER.encode() + b"DATA ascii\n1 70000 3\n1 2 3\n")
+    """NumPy before 2 kept the lower bits of 70000, with no more than a warning."""
+    for value in (32768, -32769, 70000):
+        with pytest.raises(RecordingError, match=r"'id'.*expected -32768 to 32767"):
+            parse_pcd(HEADER.encode() + f"DATA ascii\n1 {value} 3\n1 2 3\n".encode())
+    points = parse_pcd(HEADER.encode() + b"DATA ascii\n1 32767 3\n1 -32768 3\n")
+    assert points["id"].tolist() == [32767, -32768]
     with pytest.raises(RecordingError, match="4 values"):
         parse_pcd(HEADER.encode() + b"DATA ascii\n1 2 3 4\n1 2 3\n")
 

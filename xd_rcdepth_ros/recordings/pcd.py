@@ -199,8 +199,17 @@ def _ascii(body: bytes, count: int, dtype: np.dtype[Any]) -> NDArray[np.void]:
         words = [row[column] for row in rows]
         target = points[name] if points[name].ndim == 1 else points[name][:, index]
         try:
+            values = [float(w) if base.kind == "f" else int(w) for w in words]
+            if base.kind != "f" and values:
+                # NumPy before 2 keeps the lower bits of what does not fit.
+                limits = np.iinfo(base)
+                least, most = min(values), max(values)
+                if least < limits.min or most > limits.max:
+                    raise OverflowError(
+                        f"values from {least} to {most}; expected {limits.min} to {limits.max}"
+                    )
             with np.errstate(over="ignore"):
-                target[:] = [float(w) if base.kind == "f" else int(w) for w in words]
+                target[:] = values
         except (ValueError, OverflowError) as error:
             raise RecordingError(f"PCD field '{name}' ({base}): {error}.") from error
     return points
