@@ -31,6 +31,7 @@ TESTED = {
     "road/pack.py", "road/publish.py", "saliency_share/measure.py", "simulation/drives.py",
     "simulation/pictures.py", "simulation/realism.py", "simulation/road_frames.py",
 }  # fmt: skip
+UNTESTED = {"multi_camera/measure.py"}  # launches a node of six cameras twice, for minutes
 
 
 @pytest.fixture
@@ -317,4 +318,5 @@ def test_simulation_realism(script, astyx_layout, tmp_path):
 
 
 def test_no_script_is_left_out():
-    assert {str(path.relative_to(EXPERIMENTS)) for path in EXPERIMENTS.rglob("*.py")} == TESTED
+    scripts = {str(path.relative_to(EXPERIMENTS)) for path in EXPERIMENTS.rglob("*.py")}
+    assert scripts == TESTED | UNTESTED
