@@ -2,7 +2,10 @@
 """Calibrate a trained model's expected error and its sky, and put it among the shipped ones.
 
     python experiments/road/publish.py out/road/student/student.safetensors \
-        models/student.safetensors
+        --out models/student.safetensors
+
+Of several models of one architecture, one run's start and its end say, the mean of the weights is
+taken: each is then less of what only the last steps taught (https://arxiv.org/abs/2109.01903).
 
 A network is more right on what it was trained on, so the error that it learnt to expect there is
 too small elsewhere. One factor on the scale, the geometric mean over the held-out sets of what
@@ -16,6 +19,7 @@ sky in CamVid's training pictures is taken for it.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -67,19 +71,31 @@ def sky_shift(model: Path, recordings: Path, every: int) -> float:
     return float(-np.log(limit / (1 - limit)))
 
 
+def write_mean(models: Sequence[Path], out: Path) -> None:
+    """Write the model whose weights are the mean of others'; its header is the last one's."""
+    loaded = [load_checkpoint(model) for model in models]
+    network, header = loaded[-1]
+    states = [other.state_dict() for other, _ in loaded]
+    for name, value in network.state_dict().items():
+        if value.is_floating_point():
+            value.copy_(torch.stack([state[name] for state in states]).mean(0))
+    save_checkpoint(out, network, header)
+
+
 def main() -> None:
     """Calibrate and write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("model", type=Path)
-    parser.add_argument("out", type=Path)
+    parser.add_argument("models", type=Path, nargs="+")
+    parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--recordings", type=Path, default=Path("out/recordings"))
     parser.add_argument("--every", type=int, default=3, help="look at every n-th frame")
     args = parser.parse_args()
-    model = DepthEstimator.load(args.model, device="cpu")
+    write_mean(args.models, args.out)
+    model = DepthEstimator.load(args.out, device="cpu")
     factors = {s.name: scale_factor(model, args.recordings, s, args.every) for s in HELD_OUT}
     factor = float(np.exp(np.mean(np.log(list(factors.values())))))
-    shift = sky_shift(args.model, args.recordings, 2 * args.every)
-    network, header = load_checkpoint(args.model)
+    shift = sky_shift(args.out, args.recordings, 2 * args.every)
+    network, header = load_checkpoint(args.out)
     with torch.no_grad():
         head = network.get_submodule("head")
         assert isinstance(head, nn.Conv2d) and head.bias is not None  # else no error was said

@@ -12,12 +12,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 import yaml
 
 from xd_rcdepth_ros.datasets.astyx import convert_astyx
 from xd_rcdepth_ros.geometry import PinholeCamera
 from xd_rcdepth_ros.inference import shipped_model
-from xd_rcdepth_ros.network import load_checkpoint
+from xd_rcdepth_ros.network import load_checkpoint, save_checkpoint
 from xd_rcdepth_ros.network.prediction import ERROR, SKY
 from xd_rcdepth_ros.recordings.writer import DriveWriter
 from xd_rcdepth_ros.simulation import Drive, DriveSettings, write_bag
@@ -187,7 +188,7 @@ def test_road_figures(script, recordings, tmp_path):
 def test_road_publish(script, recordings, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(EXPERIMENTS / "road"))
     out = tmp_path / "student.safetensors"
-    module = script("road/publish.py", shipped_model(), out, "--recordings", recordings)
+    module = script("road/publish.py", shipped_model(), "--out", out, "--recordings", recordings)
     monkeypatch.setattr(module, "HELD_OUT", module.HELD_OUT[:1])
     module.main()
     network, header = load_checkpoint(out)
@@ -199,6 +200,15 @@ def test_road_publish(script, recordings, tmp_path, monkeypatch):
     assert float(network.head.bias[SKY] - before.head.bias[SKY]) == pytest.approx(
         header.metrics["sky_shift"], abs=0.02
     )
+    # The mean of a model and one whose every weight is larger by a half is larger by a quarter.
+    with torch.no_grad():
+        for value in before.parameters():
+            value.mul_(1.5)
+    save_checkpoint(tmp_path / "larger.safetensors", before, header)
+    module.write_mean([shipped_model(), tmp_path / "larger.safetensors"], out)
+    (mean, _), (first, _) = load_checkpoint(out), load_checkpoint(shipped_model())
+    for value, one in zip(mean.parameters(), first.parameters(), strict=True):
+        torch.testing.assert_close(value, 1.25 * one, rtol=2e-3, atol=1e-6)
     monkeypatch.delitem(sys.modules, "figures")
 
 
