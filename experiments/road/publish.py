@@ -19,6 +19,7 @@ sky in CamVid's training pictures is taken for it.
 from __future__ import annotations
 
 import argparse
+import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -90,12 +91,14 @@ def main() -> None:
     parser.add_argument("--recordings", type=Path, default=Path("out/recordings"))
     parser.add_argument("--every", type=int, default=3, help="look at every n-th frame")
     args = parser.parse_args()
-    write_mean(args.models, args.out)
-    model = DepthEstimator.load(args.out, device="cpu")
-    factors = {s.name: scale_factor(model, args.recordings, s, args.every) for s in HELD_OUT}
-    factor = float(np.exp(np.mean(np.log(list(factors.values())))))
-    shift = sky_shift(args.out, args.recordings, 2 * args.every)
-    network, header = load_checkpoint(args.out)
+    with tempfile.TemporaryDirectory() as folder:
+        mean = Path(folder) / "mean.safetensors"
+        write_mean(args.models, mean)
+        model = DepthEstimator.load(mean, device="cpu")
+        factors = {s.name: scale_factor(model, args.recordings, s, args.every) for s in HELD_OUT}
+        factor = float(np.exp(np.mean(np.log(list(factors.values())))))
+        shift = sky_shift(mean, args.recordings, 2 * args.every)
+        network, header = load_checkpoint(mean)
     with torch.no_grad():
         head = network.get_submodule("head")
         assert isinstance(head, nn.Conv2d) and head.bias is not None  # else no error was said

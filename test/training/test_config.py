@@ -22,7 +22,7 @@ MINIMAL = {
 
 REPOSITORY = Path(__file__).parents[2]
 EXPERIMENTS = sorted((REPOSITORY / "experiments").rglob("*.yaml"))
-RUNS = [file for file in EXPERIMENTS if "stage" in yaml.safe_load(file.read_text())]
+RUNS = [file for file in EXPERIMENTS if {"stage", "base"} & set(yaml.safe_load(file.read_text()))]
 
 
 def test_a_minimal_run_has_the_documented_defaults():
