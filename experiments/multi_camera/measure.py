@@ -6,7 +6,7 @@
 Simulates one drive seen by six cameras and five radars all around, and plays it over DDS to
 ``multi_camera.launch.py`` with ``config/six_cameras.yaml``: to the camera ``front`` alone, then to
 all six. A round is one compressed image of each camera, and comes after all of the last one's were
-answered. Writes results.json beside this script.
+answered. Writes results.json beside this script, or the file given by --json.
 """
 
 from __future__ import annotations
@@ -202,6 +202,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=8)
     parser.add_argument("--size", type=int, nargs=2, default=[900, 1600], help="pixels")
+    parser.add_argument("--json", type=Path, default=Path(__file__).with_name("results.json"))
     options = parser.parse_args()
     rclpy.init()
     player = Player(*options.size)
@@ -214,7 +215,7 @@ def main() -> int:
     }
     text = json.dumps(results, indent=2)
     print(text)
-    (Path(__file__).parent / "results.json").write_text(text + "\n")
+    options.json.write_text(text + "\n")
     player.node.destroy_node()
     rclpy.shutdown()
     return 0
