@@ -110,12 +110,12 @@ class PinholeCamera:
             Pixel coordinates (N, 2) float64 as (u, v), and depths (N,) float64 in metres along z.
             Where the depth is not positive the pixel coordinates are NaN.
         """
-        points = np.asarray(points_m, dtype=np.float64)
-        depth = points[:, 2].copy()
+        rows = np.asarray(points_m, dtype=np.float64).T  # long rows: several times as fast
+        depth = rows[2].copy()
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            uvw = points @ self.p[:, :3].T + self.p[:, 3]
-            uv = np.where(depth[:, None] > 0, uvw[:, :2] / uvw[:, 2:3], np.nan)
-        return uv, depth
+            uvw = self.p[:, :3] @ rows + self.p[:, 3:]
+            uv = np.where(depth > 0, uvw[:2] / uvw[2], np.nan)
+        return uv.T, depth
 
     def unproject(self, uv_px: NDArray[np.floating], depth_m: NDArray[np.floating]) -> FloatArray:
         """Return the points (N, 3), metres, camera frame, seen at pixels (N, 2) and depths (N,)."""

@@ -130,7 +130,9 @@ class RigidTransform:
 
     def apply(self, points_m: NDArray[np.floating]) -> FloatArray:
         """Return points (N, 3), metres, moved from the source frame to the target frame."""
-        return np.asarray(points_m, dtype=np.float64) @ self.rotation.T + self.translation_m
+        # Rows of coordinates: a product with long rows is several times as fast as one with short.
+        rows = np.asarray(points_m, dtype=np.float64).T
+        return (self.rotation @ rows + self.translation_m[:, None]).T
 
     def interpolate(self, other: RigidTransform, share: float) -> RigidTransform:
         """Return the transform at ``share`` of the way to another: lerp and slerp.
