@@ -147,11 +147,18 @@ def make_night(image: RGBImage, stops: float, rng: np.random.Generator) -> RGBIm
         rng: Source of the noise: photons', and 4 electrons of reading.
     """
     electrons = (image / 255.0) ** _GAMMA * _FULL_WELL_ELECTRONS * 2.0**-stops
-    deviation = np.sqrt(electrons + _READ_NOISE_ELECTRONS**2)
-    noisy = electrons + rng.normal(size=image.shape) * deviation
+    noisy = _with_noise(electrons, _READ_NOISE_ELECTRONS, rng)
     bright = np.clip(noisy / _FULL_WELL_ELECTRONS * 2.0 ** (stops / 2), 0, 1)
     night: RGBImage = (bright ** (1 / _GAMMA) * 255).astype(np.uint8)
     return night
+
+
+def _with_noise(
+    electrons: NDArray[np.floating], read_noise: float, rng: np.random.Generator
+) -> NDArray[np.floating]:
+    """Return counts of electrons with the noise of photons and of reading."""
+    deviation = np.sqrt(electrons + read_noise**2)
+    return np.asarray(electrons + rng.normal(size=electrons.shape) * deviation)
 
 
 def light_by_headlamps(
@@ -188,8 +195,7 @@ def _amplify(light: NDArray[np.floating], rng: np.random.Generator) -> RGBImage:
     exposure = rng.uniform(0.03, 0.15) / max(float(np.percentile(light[::4, ::4], 75)), 1e-4)
     full_well = rng.uniform(50, 1500)  # electrons at the amplifier's white
     electrons = np.minimum(light * exposure, 1.5) * full_well
-    deviation = np.sqrt(electrons + rng.uniform(1, 6) ** 2)
-    electrons = electrons + rng.normal(size=light.shape) * deviation
+    electrons = _with_noise(electrons, rng.uniform(1, 6), rng)
     stray = rng.uniform(0, 0.04)
     seen = np.maximum(electrons / full_well, 0).astype(np.float32) + np.float32(stray)
     seen = np.asarray(cv2.GaussianBlur(seen, (0, 0), rng.uniform(0.3, 1.0)), np.float32)
