@@ -63,15 +63,7 @@ def depth_node(context):
     given, parameters = ARGUMENTS.texts(context), ARGUMENTS.parameters(context)
     node = "/".join(["", *filter(None, given["namespace"].split("/")), "depth_node"])
     in_file = values_in_file(given["params_file"], node)
-    image, transport = given["image"], {}
-    if image.endswith("/compressed"):
-        image = image.removesuffix("/compressed")
-        transport = {"image_transport": "compressed"}
-        if parameters.get("image_transport") == "raw":
-            raise ConfigurationError(
-                f"image:={given['image']} is a topic of compressed images, but image_transport is "
-                "raw; leave one of them out."
-            )
+    image, transport = ARGUMENTS.split_transport(given["image"], parameters)
     remappings = [("image", image), ("camera_info", given["camera_info"])]
     radars = parameters.get("radars", in_file.get("radars", list(NodeParameters.radars)))
     topics = one_each("radar_topics", given["radar_topics"], radars)

@@ -41,9 +41,8 @@ def multi_camera_node(context):
     """Return the process, with the parameters and topics that the arguments name."""
     given, parameters = ARGUMENTS.texts(context), ARGUMENTS.parameters(context)
     cameras = [name.strip() for name in given["cameras"].split(",") if name.strip()]
-    image = given["image"]
-    if image.endswith("/compressed"):
-        image, parameters["image_transport"] = image.removesuffix("/compressed"), "compressed"
+    image, transport = ARGUMENTS.split_transport(given["image"], parameters)
+    parameters |= transport
     remappings = []
     for camera in cameras:
         in_file = values_in_file(given["params_file"], f"/{camera}/depth_node")

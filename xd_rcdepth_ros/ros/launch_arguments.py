@@ -69,6 +69,23 @@ class LaunchArguments:
         values = {spec.name: spec.parse(texts[spec.name]) for spec in given}
         return {name: list(v) if isinstance(v, tuple) else v for name, v in values.items()}
 
+    @staticmethod
+    def split_transport(image: str, parameters: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+        """Return the base topic of the images, and the parameter that its end stands for, if any.
+
+        Raises:
+            ConfigurationError: The topic is one of compressed images, but raw ones are asked for.
+        """
+        base = image.removesuffix("/compressed")
+        if base == image:
+            return image, {}
+        if parameters.get("image_transport") == "raw":
+            raise ConfigurationError(
+                f"image:={image} is a topic of compressed images, but image_transport is "
+                "raw; leave one of them out."
+            )
+        return base, {"image_transport": "compressed"}
+
     def warnings(self, context: LaunchContext) -> list[LaunchDescriptionEntity]:
         """Return a message for each given argument that looks like a misspelt one."""
         known = {name for name, _, _ in self._own} | {spec.name for spec in self._specs}
