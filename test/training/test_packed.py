@@ -65,7 +65,7 @@ def test_radar_is_made_from_a_packs_lidar_with_the_cars_own_velocity(packed):
         sweep = pack.with_radar(1, np.random.default_rng(2)).radar[0]
         again = pack.with_radar(1, np.random.default_rng(2)).radar[0]
     np.testing.assert_array_equal(sweep.points.position_m, again.points.position_m)
-    speed = np.linalg.norm(frames.velocity_mps(1))
+    speed = np.linalg.norm(frames.velocity_mps(1, frames[1]))
     closing = np.median(np.linalg.norm(sweep.points.velocity_mps, axis=1))
     assert speed > 1 and closing == pytest.approx(speed, rel=0.1)  # ahead, most things stand
 

@@ -7,18 +7,18 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from xd_rcdepth_ros.errors import XDRCDepthError
 from xd_rcdepth_ros.geometry import SensorFrame
 from xd_rcdepth_ros.recordings.bags import NO_RADAR, find_recordings, warn_of_lack
+from xd_rcdepth_ros.recordings.closable import Closable
 from xd_rcdepth_ros.recordings.pointcloud import RadarFieldMap
 from xd_rcdepth_ros.recordings.reader import Recording
 from xd_rcdepth_ros.recordings.schema import TopicNames
 
 
-class RecordedFrames:
+class RecordedFrames(Closable):
     """All frames of the bags of one split.
 
     Context manager; the bags stay open until it ends.
@@ -82,15 +82,8 @@ class RecordedFrames:
             raise errors[0]
         warn_of_lack(path, without_radar, NO_RADAR)
 
-    def __enter__(self) -> RecordedFrames:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Close the bags."""
         self._stack.close()
 
     def __len__(self) -> int:

@@ -9,7 +9,6 @@ import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -24,6 +23,7 @@ from xd_rcdepth_ros.errors import (
 from xd_rcdepth_ros.geometry import LidarSweep, RadarSweep, SensorFrame, sweeps_up_to
 from xd_rcdepth_ros.recordings import schema
 from xd_rcdepth_ros.recordings.bags import open_bag, read_info, reading
+from xd_rcdepth_ros.recordings.closable import Closable
 from xd_rcdepth_ros.recordings.images import compressed_image_rgb, raw_image_rgb
 from xd_rcdepth_ros.recordings.index import BagIndex, Entry, build_index, decode_message
 from xd_rcdepth_ros.recordings.messages import rectify, reference_maps, stamp_ns_of
@@ -39,7 +39,7 @@ from xd_rcdepth_ros.recordings.wiring import find_topics
 _log = logging.getLogger(__name__)
 
 
-class Recording:
+class Recording(Closable):
     """A drive bag as frames, by number or in order.
 
     Context manager. May be pickled, used after a fork, and handed on to another thread: each opens
@@ -98,17 +98,6 @@ class Recording:
         any_radar = radars is None and (topics is None or topics.radars is None)
         self.lacks_radar = any_radar and not self._radars
         self.tags = frozenset(str(tag) for tag in self.info.get("tags", ()))
-
-    def __enter__(self) -> Recording:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def __len__(self) -> int:
         return len(self._index.entries[self._names.image])

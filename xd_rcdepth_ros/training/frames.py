@@ -14,7 +14,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +21,7 @@ from numpy.typing import NDArray
 from xd_rcdepth_ros.errors import RecordingError, XDRCDepthError
 from xd_rcdepth_ros.geometry import NetworkGrid, SensorFrame
 from xd_rcdepth_ros.recordings.bags import NO_RADAR, find_recordings, warn_of_lack
+from xd_rcdepth_ros.recordings.closable import Closable
 from xd_rcdepth_ros.recordings.reader import Recording
 from xd_rcdepth_ros.recordings.wiring import parse_radar_fields, parse_topics
 from xd_rcdepth_ros.supervision.lidar_depth import DenseSupervision, supervise
@@ -34,7 +34,7 @@ _log = logging.getLogger(__name__)
 OnFrame = Callable[[int, int], None]
 
 
-class TrainingFrames:
+class TrainingFrames(Closable):
     """The frames of one source by number, resized, with ``depth_m`` as dense depth to learn from.
 
     Context manager. Each process that uses it opens the bags anew.
@@ -107,15 +107,8 @@ class TrainingFrames:
         """True if dense depth is exact also at edges: the bags' own reference, not lidar's."""
         return self.source.dense != "none" and not any(map(self._from_lidar, range(len(self))))
 
-    def __enter__(self) -> TrainingFrames:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Close the bags."""
         for recording in self.recordings:
             recording.close()
 
@@ -149,12 +142,11 @@ class TrainingFrames:
                 _log.warning("%s has no lidar to make radar from; it is as recorded", frame.name)
             self._said_no_lidar = True
             return frame
-        velocity = self.velocity_mps(index)
+        velocity = self.velocity_mps(index, frame)
         return replace(frame, radar=(sweep_from_lidar(frame, self.source.radar, rng, velocity),))
 
-    def velocity_mps(self, index: int) -> NDArray[np.float64] | None:
+    def velocity_mps(self, index: int, frame: SensorFrame) -> NDArray[np.float64] | None:
         """Return the camera's velocity (3,) over ground, its own axes; None where not known."""
-        frame = self[index]
         transforms = self.places[index][0].index.transforms
         return transforms.velocity(frame.camera.frame_id, frame.stamp_ns)
 

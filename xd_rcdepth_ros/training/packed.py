@@ -16,7 +16,6 @@ import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import cv2
@@ -32,6 +31,7 @@ from xd_rcdepth_ros.geometry import (
     RigidTransform,
     SensorFrame,
 )
+from xd_rcdepth_ros.recordings.closable import Closable
 from xd_rcdepth_ros.supervision.lidar_radar import sweep_from_lidar
 from xd_rcdepth_ros.training.frames import TrainingFrames
 from xd_rcdepth_ros.training.source import SourceConfig
@@ -70,7 +70,7 @@ def pack_frames(
             members = _members(frame, quality, frames.exact)
             for name, data in members.items():
                 pack.writestr(f"{index}/{name}", data)
-            entries.append(_entry(frame, frames.velocity_mps(index), list(members)))
+            entries.append(_entry(frame, frames.velocity_mps(index, frame), list(members)))
             if on_frame is not None:
                 on_frame(index + 1, len(frames))
         said = {
@@ -84,7 +84,7 @@ def pack_frames(
     return file.stat().st_size
 
 
-class PackedFrames:
+class PackedFrames(Closable):
     """The frames of a pack, as :class:`TrainingFrames` gives those of bags. Context manager.
 
     Args:
@@ -111,17 +111,11 @@ class PackedFrames:
         self.exact: bool = said["exact"]
         self._entries: list[dict[str, Any]] = said["frames"]
 
-    def __enter__(self) -> PackedFrames:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Close the file; the next access opens it again."""
         if self._pack is not None:
             self._pack.close()
+            self._pack = None
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_pack": None}
