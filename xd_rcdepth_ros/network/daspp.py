@@ -13,6 +13,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from xd_rcdepth_ros.network.depthwise import DepthwiseConv2d
+
 
 def pointwise_conv(inputs: int, outputs: int) -> nn.Sequential:
     """Return a 1x1 convolution, batch normalisation and ReLU."""
@@ -24,7 +26,7 @@ def pointwise_conv(inputs: int, outputs: int) -> nn.Sequential:
 def separable_conv(inputs: int, outputs: int, dilation: int = 1) -> nn.Sequential:
     """Return depthwise 3x3 + point-wise 1x1, batch normalisation and ReLU; keeps height, width."""
     return nn.Sequential(
-        nn.Conv2d(inputs, inputs, 3, 1, dilation, dilation, groups=inputs, bias=False),
+        DepthwiseConv2d(inputs, 3, 1, dilation, dilation),
         nn.Conv2d(inputs, outputs, 1, bias=False),
         nn.BatchNorm2d(outputs),
         nn.ReLU(),

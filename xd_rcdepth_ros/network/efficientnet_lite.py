@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from torch import Tensor, nn
 from torch.nn import functional
 
+from xd_rcdepth_ros.network.depthwise import DepthwiseConv2d
+
 # Blocks as (expansion, kernel, output channels, repeats, first stride): B0 with width 1.1, depth
 # 1.2; Lite keeps the first and last stage and the stem unscaled in depth and width respectively.
 _STAGES = (
@@ -39,8 +41,11 @@ class SameConv(nn.Module):
         self, inputs: int, outputs: int, kernel: int, stride: int = 1, *, depthwise: bool = False
     ) -> None:
         super().__init__()
-        groups = inputs if depthwise else 1
-        self.conv = nn.Conv2d(inputs, outputs, kernel, stride, groups=groups, bias=False)
+        self.conv = (
+            DepthwiseConv2d(inputs, kernel, stride)
+            if depthwise
+            else nn.Conv2d(inputs, outputs, kernel, stride, bias=False)
+        )
         self.bn = nn.BatchNorm2d(outputs, eps=1e-3, momentum=0.01)
         before = (kernel - stride) // 2  # sizes are multiples of the stride
         self.padding = (before, kernel - stride - before) * 2 if kernel > 1 else (0, 0, 0, 0)

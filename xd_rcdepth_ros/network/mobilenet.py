@@ -13,6 +13,8 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
+from xd_rcdepth_ros.network.depthwise import DepthwiseConv2d
+
 # Blocks as (expansion, output channels, repeats, first stride), table 2 of the paper.
 _STAGES = (
     (1, 16, 1, 1),
@@ -30,10 +32,12 @@ TAP_STRIDES = (2, 4, 8, 16, 32)
 
 
 def _conv_bn_relu(
-    inputs: int, outputs: int, kernel: int, stride: int, groups: int = 1
+    inputs: int, outputs: int, kernel: int, stride: int, *, depthwise: bool = False
 ) -> list[nn.Module]:
     return [
-        nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False),
+        DepthwiseConv2d(inputs, kernel, stride, kernel // 2)
+        if depthwise
+        else nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False),
         nn.BatchNorm2d(outputs),
         # Not in place: saliency hooks read these tensors, and backward goes through them twice.
         nn.ReLU6(),
@@ -47,7 +51,7 @@ class InvertedResidual(nn.Module):
         super().__init__()
         hidden = inputs * expansion
         layers = _conv_bn_relu(inputs, hidden, 1, 1) if expansion != 1 else []
-        layers += _conv_bn_relu(hidden, hidden, 3, stride, groups=hidden)
+        layers += _conv_bn_relu(hidden, hidden, 3, stride, depthwise=True)
         layers += [nn.Conv2d(hidden, outputs, 1, bias=False), nn.BatchNorm2d(outputs)]
         self.conv = nn.Sequential(*layers)
         self.residual = stride == 1 and inputs == outputs
