@@ -8,7 +8,8 @@
 #   SUITE    release (default bookworm, which is Debian 12; Ubuntu: jammy, noble)
 #   MIRROR   where its packages are (default: the distribution's own)
 #   STEPS    make targets (default "demo test")
-#   FOLDER   use this folder and keep it, instead of a temporary one; a second call goes on in it
+#   FOLDER   use this folder and keep it, instead of a temporary one; a second call keeps the system,
+#            not the clone
 #   SHARE    files and folders of this machine to show there read-only, at the same place: what its
 #            network needs, such as certificates or a local package index
 # Proxies, certificates and pip's settings are passed on where they are set in the environment.
@@ -83,10 +84,10 @@ enter_system() { # runs in a mount namespace of its own
 
     local clone=/home/$user/xd_rcdepth_ros step
     [ -d "$root/home/$user" ] || inside useradd --create-home --shell /bin/bash $user
-    if [ ! -d "$root$clone" ]; then
-        git clone -q --no-hardlinks . "$root$clone"
-        inside chown -R $user: "$clone"
-    fi
+    rm -rf "${root:?}$clone" # a kept folder has that of an earlier call
+    git clone -q --no-hardlinks . "$root$clone"
+    inside chown -R $user: "$clone"
+    say "cloned $(git log -1 --format='%h %s')"
     for step in ${STEPS:-demo test}; do
         say "make $step"
         as_newcomer "cd $clone && make $step" || fail "make $step failed on $suite"
