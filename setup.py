@@ -9,7 +9,7 @@ from setuptools.command.build_py import build_py
 
 
 class BuildWithShare(build_py):
-    """Lays into the package what colcon installs in share/: model and configuration."""
+    """Lays into the package what colcon installs in share/: model, configuration, viewers."""
 
     def run(self):
         super().run()
@@ -23,7 +23,7 @@ class BuildWithShare(build_py):
 
     def _shared_files(self):
         share = os.path.join(self.build_lib, "xd_rcdepth_ros", "share")
-        for folder in ("config", "models"):
+        for folder in ("config", "models", "viz"):
             for path, folders, names in os.walk(folder):
                 folders.sort()
                 for name in sorted(names):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Replay a drive bag through depth_node, with RViz; every argument of depth.launch.py holds too.
+"""Replay a drive bag through depth_node and look at it; arguments of depth.launch.py hold too.
 
 The player's clock is the node's. To record and judge what the node answers, use demo.launch.py.
 """
@@ -13,7 +13,9 @@ from launch.actions import (
     IncludeLaunchDescription,
     OpaqueFunction,
 )
+from launch.conditions import IfCondition
 from launch.launch_description_sources import PythonLaunchDescriptionSource
+from launch_ros.actions import Node
 
 DEPTH = Path(__file__).resolve().parent / "depth.launch.py"
 
@@ -25,6 +27,7 @@ ARGUMENTS = (
     ("camera", "front", "Name of the camera in the bag."),
     ("radars", "front", "Names of the radars in the bag, separated by commas."),
     ("rviz", "true", "Show depth, radar and saliency in RViz."),
+    ("foxglove", "false", "Start foxglove_bridge, for Foxglove with the layout viz/foxglove.json."),
 )
 
 
@@ -44,11 +47,18 @@ def start(context):
         "radar_topics": ",".join(f"/radar/{name}" for name in radars),
         "rviz": given["rviz"],
     }
+    bridge = Node(
+        package="foxglove_bridge",
+        executable="foxglove_bridge",
+        parameters=[{"use_sim_time": True}],
+        condition=IfCondition(given["foxglove"]),
+    )
     return [
         IncludeLaunchDescription(
             PythonLaunchDescriptionSource(str(DEPTH)), launch_arguments=wiring.items()
         ),
         ExecuteProcess(cmd=play, name="bag_play", output="screen"),
+        bridge,
     ]
 
 

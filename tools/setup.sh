@@ -94,10 +94,10 @@ install_ros_names() { # the upstream-named Python packages that PyPI lacks, and 
 
 build_workspace() {
     local sources=()
-    mapfile -t sources < <(find CMakeLists.txt package.xml cmake msg launch config rviz models \
+    mapfile -t sources < <(find CMakeLists.txt package.xml cmake msg launch config rviz viz models \
         pypi_ros/interfaces -type f ! -name '*.partial' | sort)
     # New or renamed modules need new links, so the list of names counts as well.
-    find xd_rcdepth_ros launch config rviz models -type f ! -path '*__pycache__*' | sort \
+    find xd_rcdepth_ros launch config rviz viz models -type f ! -path '*__pycache__*' | sort \
         > "$venv/.names"
     done_already workspace "${sources[@]}" "$venv/.names" && return
     say "building the workspace"

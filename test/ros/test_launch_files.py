@@ -253,11 +253,13 @@ def test_replay_wires_a_drive_bag_to_the_node(monkeypatch):
         lambda source, launch_arguments: included.append(dict(launch_arguments)),
     )
     monkeypatch.setattr(module, "ExecuteProcess", lambda cmd, **_: processes.append(cmd))
+    monkeypatch.setattr(module, "Node", FakeNode)
     context = LaunchContext()
     defaults = {name: default for name, default, _ in module.ARGUMENTS}
     given = {"bag": "BAG", "rate": "0.5", "loop": "true", "camera": "rear", "radars": "a, b"}
     context.launch_configurations.update(defaults | given)
-    module.start(context)
+    *_, bridge = module.start(context)
+    assert bridge.package == "foxglove_bridge" and not bridge.condition.evaluate(context)
     (wiring,) = included
     assert wiring["image"] == "/camera/rear/image/compressed"
     assert (wiring["radars"], wiring["radar_topics"]) == ("a,b", "/radar/a,/radar/b")
