@@ -43,6 +43,30 @@ levels.append(resident_bytes())
 print(json.dumps(levels))
 """
 
+# A frame's buffers, freed and wanted again: pages that the system had to give anew.
+AGAIN = """
+import resource
+import numpy as np
+from xd_rcdepth_ros.ros.memory import prepare_heap
+prepare_heap()
+def faults():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+def frame():
+    first, second = np.ones(500_000), np.ones(500_000)  # 4 MB each, about 1,000 pages
+frame()
+before = faults()
+for _ in range(20):
+    frame()
+print(faults() - before)
+"""
+
+
+def test_a_frames_buffers_are_used_again():
+    run = subprocess.run(
+        [sys.executable, "-c", AGAIN], capture_output=True, text=True, timeout=120, check=True
+    )
+    assert int(run.stdout) < 1_000  # 40,000 if each frame's went back to the system
+
 
 def check_that_memory_goes_back(script):
     """Run a script that prints its memory before, with and after 192 MB more, which must go.
