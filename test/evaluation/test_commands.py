@@ -12,8 +12,8 @@ import pytest
 from xd_rcdepth_ros.cli.main import main
 from xd_rcdepth_ros.errors import RecordingError
 from xd_rcdepth_ros.evaluation.data import RecordedFrames
+from xd_rcdepth_ros.evaluation.error_map import METRICS
 from xd_rcdepth_ros.evaluation.evaluator import Prediction, evaluate
-from xd_rcdepth_ros.evaluation.metrics import METRICS
 from xd_rcdepth_ros.evaluation.pictures import error_picture, thicken
 
 

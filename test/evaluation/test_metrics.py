@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from xd_rcdepth_ros.errors import ConfigurationError
-from xd_rcdepth_ros.evaluation.metrics import METRICS, DepthErrors, ErrorMap, prepare_prediction
+from xd_rcdepth_ros.evaluation.error_map import METRICS, ErrorMap, prepare_prediction
+from xd_rcdepth_ros.evaluation.metrics import DepthErrors
 from xd_rcdepth_ros.evaluation.protocol import Clamp, Protocol
 
 # SIlog is 100 times the root of a difference of sums: their rounding, 1e-14, is 1e-5 of it.

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What pip and people are given: one version, sdist and wheel with all that the package needs."""
 
+import json
 import os
 import re
 import shutil
@@ -18,10 +19,15 @@ import yaml
 
 import xd_rcdepth_ros
 from xd_rcdepth_ros.cli import main as cli
+from xd_rcdepth_ros.geometry import PinholeCamera
+from xd_rcdepth_ros.recordings.writer import DriveWriter
 
 PROJECT = Path(__file__).resolve().parents[2]
 BUILD = "import sys; from setuptools import build_meta as b; getattr(b, sys.argv[1])(sys.argv[2])"
-SHARED = ("models/student.safetensors", "config/default.yaml", "config/distill/student.yaml")
+SHARED = (
+    "models/student.safetensors",
+    *("config/default.yaml", "config/distill/student.yaml", "viz/foxglove.json"),
+)
 
 
 def build(what, source, target):
@@ -95,8 +101,19 @@ def test_the_same_source_gives_the_same_wheel(sdist, wheel, tmp_path):
     assert build("wheel", sdist, tmp_path).read_bytes() == wheel.read_bytes()
 
 
-def test_the_wheels_package_predicts_with_its_own_model_and_without_ros(wheel, tmp_path):
-    """The unpacked wheel comes first on the path; ROS's packages cannot be imported."""
+@pytest.fixture
+def drive(tmp_path):
+    """Return a bag of one image with exact depth."""
+    camera = PinholeCamera.from_focal(160, 96, 120, 120, 80, 48, "camera_front")
+    with DriveWriter(tmp_path / "drive") as writer:
+        writer.image("front", 10**18, cv2.imencode(".jpg", np.full((96, 160, 3), 90))[1].tobytes())
+        writer.camera_info("front", 10**18, camera)
+        writer.depth("front", 10**18, np.full((96, 160), 20, np.float32))
+    return tmp_path / "drive"
+
+
+def test_the_wheels_package_works_with_its_own_model_without_ros_and_extras(wheel, drive, tmp_path):
+    """The unpacked wheel comes first on the path; ROS's and extras' packages cannot be imported."""
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path / "site")
     cv2.imwrite(str(tmp_path / "image.png"), np.full((96, 160, 3), 90, np.uint8))
@@ -104,15 +121,17 @@ def test_the_wheels_package_predicts_with_its_own_model_and_without_ros(wheel, t
     mounting = [[0, -1, 0, 0], [0, 0, -1, 0], [1, 0, 0, 0], [0, 0, 0, 1]]
     content = {"camera": calibration, "camera_from_radar": mounting}
     (tmp_path / "calibration.yaml").write_text(yaml.safe_dump(content))
-    code = """
+    code = f"""
 import sys
-for name in ("rclpy", "ament_index_python", "launch", "sensor_msgs"):
+for name in ("rclpy", "ament_index_python", "launch", "sensor_msgs", *{sorted(cli.EXTRAS)}):
     sys.modules[name] = None
 import xd_rcdepth_ros.inference
 from xd_rcdepth_ros.cli.main import main
 print(xd_rcdepth_ros.inference.shipped_model())
 sys.exit(main(["predict", "--image", "image.png", "--calibration", "calibration.yaml",
-               "--out", "out", "--device", "cpu"]))
+               "--out", "out", "--device", "cpu"])
+         or main(["view", "drive", "--device", "cpu"])
+         or main(["doctor", "--json", "doctor.json"]))
 """
     environment = {**os.environ, "PYTHONPATH": str(tmp_path / "site")}
     command = [sys.executable, "-c", code]
@@ -120,6 +139,10 @@ sys.exit(main(["predict", "--image", "image.png", "--calibration", "calibration.
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(str(tmp_path / "site/xd_rcdepth_ros/share/models"))
     assert np.load(tmp_path / "out/depth.npy").shape == (96, 160)
+    page = (tmp_path / "view.html").read_text()
+    assert "The bag holds no depth" in page and "MAE" in page
+    findings = json.loads((tmp_path / "doctor.json").read_text())["findings"]
+    assert {f["subject"]: f["level"] for f in findings}["ROS"] == "note"
 
 
 def test_every_extra_that_a_command_names_exists(monkeypatch, capsys):

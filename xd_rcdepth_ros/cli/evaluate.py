@@ -25,8 +25,8 @@ from xd_rcdepth_ros.cli.output import print_left_out, write_json
 from xd_rcdepth_ros.cli.progress import ProgressBar
 from xd_rcdepth_ros.evaluation.baselines import plain_baselines
 from xd_rcdepth_ros.evaluation.data import RecordedFrames, describe_left_out
+from xd_rcdepth_ros.evaluation.error_map import METRICS
 from xd_rcdepth_ros.evaluation.evaluator import Predictor, evaluate
-from xd_rcdepth_ros.evaluation.metrics import METRICS
 from xd_rcdepth_ros.evaluation.model import ModelPredictor
 from xd_rcdepth_ros.evaluation.protocol import Clamp, Protocol, Truth, parse_rows
 from xd_rcdepth_ros.inference import DepthEstimator

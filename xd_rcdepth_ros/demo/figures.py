@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from xd_rcdepth_ros.demo.outputs import Answer, onto_image
 from xd_rcdepth_ros.errors import RecordingError
-from xd_rcdepth_ros.evaluation.metrics import ErrorMap
+from xd_rcdepth_ros.evaluation.error_map import ErrorMap
 from xd_rcdepth_ros.evaluation.protocol import Clamp, Protocol, Truth
 from xd_rcdepth_ros.evaluation.row_baseline import RowBaseline
 from xd_rcdepth_ros.geometry import SensorFrame

@@ -17,7 +17,8 @@ from scipy.spatial import cKDTree
 
 from xd_rcdepth_ros.errors import RecordingError, XDRCDepthError
 from xd_rcdepth_ros.evaluation.calibration import Calibration
-from xd_rcdepth_ros.evaluation.metrics import DepthErrors, ErrorMap
+from xd_rcdepth_ros.evaluation.error_map import ErrorMap
+from xd_rcdepth_ros.evaluation.metrics import DepthErrors
 from xd_rcdepth_ros.evaluation.prefetch import read_ahead
 from xd_rcdepth_ros.evaluation.protocol import Protocol
 from xd_rcdepth_ros.evaluation.sky import SkyScore

@@ -11,6 +11,7 @@ from typing import Any
 import jinja2
 
 from xd_rcdepth_ros.evaluation import charts
+from xd_rcdepth_ros.evaluation.error_map import METRICS
 from xd_rcdepth_ros.evaluation.evaluator import (
     Evaluation,
     FrameScore,
@@ -18,7 +19,6 @@ from xd_rcdepth_ros.evaluation.evaluator import (
     Predictor,
     pick_examples,
 )
-from xd_rcdepth_ros.evaluation.metrics import METRICS
 from xd_rcdepth_ros.evaluation.pictures import frame_pictures, jpeg_uri
 
 HEADINGS = {

@@ -14,9 +14,10 @@ from torch import Tensor
 
 from xd_rcdepth_ros.errors import RecordingError
 from xd_rcdepth_ros.evaluation.charts import COLOURS, new_grid
+from xd_rcdepth_ros.evaluation.error_map import ErrorMap, ErrorSums
 from xd_rcdepth_ros.evaluation.evaluator import FrameSource, Predictor, usable_frames
 from xd_rcdepth_ros.evaluation.faults import FAULTS, Fault, Situation
-from xd_rcdepth_ros.evaluation.metrics import DepthErrors, ErrorMap, ErrorSums
+from xd_rcdepth_ros.evaluation.metrics import DepthErrors
 from xd_rcdepth_ros.evaluation.prefetch import read_ahead
 from xd_rcdepth_ros.evaluation.protocol import Protocol
 
