@@ -36,8 +36,9 @@ def test_rate_is_never_faster_than_measured(frame_s: float, period_s: float) -> 
         assert period_s / rate >= session.HEADROOM * frame_s * 0.999
 
 
-def test_saliency_takes_one_frame_in_eight() -> None:
-    assert session.saliency_rate_hz(0.25) == 0.5
+def test_saliency_takes_one_frame_in_eight_or_two_seconds() -> None:
+    assert session.saliency_rate_hz(0.5) == 0.25
+    assert session.saliency_rate_hz(0.08) == 0.5
     assert session.saliency_rate_hz(1000.0) == 0.05
 
 

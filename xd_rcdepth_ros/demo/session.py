@@ -210,8 +210,12 @@ def find_radar_complaint(log: Path) -> str:
 
 
 def saliency_rate_hz(period_s: float) -> float:
-    """Return a rate of saliency maps that leaves the depth its time: one in eight frames."""
-    return min(30.0, max(0.05, 1.0 / (8 * period_s)))
+    """Return a rate of saliency maps that leaves the depth its time.
+
+    One in eight frames, but none sooner than two seconds after the last: a map takes a core as long
+    as several frames, and the report needs a few.
+    """
+    return min(0.5, max(0.05, 1.0 / (8 * period_s)))
 
 
 def _watch(
