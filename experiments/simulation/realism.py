@@ -64,13 +64,11 @@ def table(columns: dict[str, RadarFigures]) -> str:
 def plot(result: dict[str, dict[str, Any]], file: Path) -> None:
     """Draw the percentiles of the radar's and lidar's depths of each column."""
     figure = Figure(figsize=(8, 4))
-    panels = figure.subplots(2, sharex=True)
+    panels = figure.subplots(1, 2, sharey=True)
     for axes, key in zip(panels, ("radar_depth_m", "lidar_depth_m"), strict=True):
-        axes.boxplot(
-            [figures[key] for figures in result.values()], whis=(0, 100), orientation="horizontal",
-            tick_labels=list(result),
-        )  # fmt: skip
-        axes.set_xlabel(f"{key}: percentiles 5, 25, 50, 75, 95")
+        axes.boxplot([figures[key] for figures in result.values()], whis=(0, 100))
+        axes.set_xticklabels(list(result), rotation=45, ha="right")
+        axes.set_ylabel(f"{key}: percentiles 5, 25, 50, 75, 95")
     figure.savefig(file, dpi=110, bbox_inches="tight")
 
 

@@ -2,6 +2,7 @@
 """The Python API: plain arrays in, docs/python_api.md as it stands, imports that wait."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -122,8 +123,9 @@ def test_the_page_runs_as_it_stands(tmp_path):
     shown += "\nassert shares.shape == (40,) and abs(shares.sum() - 1) < 1e-3"
     (tmp_path / "page.py").write_text("".join(blocks) + shown)
     done = subprocess.run(
-        [sys.executable, "page.py"], cwd=tmp_path, capture_output=True, text=True, timeout=280
-    )
+        [sys.executable, "page.py"], cwd=tmp_path, capture_output=True, text=True, timeout=280,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(PROJECT), *sys.path])},
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("my_student.safetensors ")
     assert cv2.imread(str(tmp_path / "depth.png")).shape == (704, 704, 3)

@@ -13,6 +13,9 @@ class DepthwiseConv2d(nn.Conv2d):
     On a CPU, PyTorch computes the backward pass of strided and of 5x5 depthwise convolutions six
     to nine times as slowly in bfloat16 as in single precision. Such layers are trained in single
     precision, also under autocast. Inference is not touched.
+
+    Attributes:
+        trains_in_single: Train in single precision under autocast to bfloat16.
     """
 
     def __init__(
@@ -21,12 +24,12 @@ class DepthwiseConv2d(nn.Conv2d):
         super().__init__(
             channels, channels, kernel, stride, padding, dilation, groups=channels, bias=False
         )
-        self._slow_in_bf16 = stride > 1 or kernel > 3
+        self.trains_in_single = stride > 1 or kernel > 3
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, channels, H, W) to (B, channels, H', W'), in the type of ``x``."""
         half = x.dtype == torch.bfloat16 and x.device.type == "cpu"
-        if half and self._slow_in_bf16 and torch.is_grad_enabled():
+        if half and self.trains_in_single and torch.is_grad_enabled():
             with torch.autocast("cpu", enabled=False):
                 return super().forward(x.float()).to(x.dtype)
         return super().forward(x)

@@ -50,7 +50,7 @@ def import_runtime(backend: str, module: str) -> ModuleType:
     """
     try:
         return importlib.import_module(module)
-    except (ImportError, OSError) as error:
+    except Exception as error:  # whatever a package does that does not suit this NumPy, for one
         raise DeviceError(
             f"backend {backend!r} needs the Python package {module}, which cannot be imported "
             f"({error}). Install it with: pip install 'xd-rcdepth-ros[{backend}]', or use backend "
