@@ -47,7 +47,8 @@ def road_frames(size: tuple[int, int], channels: int, count: int = 0) -> Iterato
     files = sorted(FOLDER.glob("*.npz"))
     for file in files[:: max(1, len(files) // count)] if count else files:
         with np.load(file) as data:
-            stored = cv2.cvtColor(cv2.imdecode(data["jpeg"], cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+            bgr = np.asarray(cv2.imdecode(data["jpeg"], cv2.IMREAD_COLOR))
+            stored = np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB))
             returns, known = data["returns"], data["known"]
         image = np.asarray(cv2.resize(stored, (width, height), interpolation=cv2.INTER_AREA))
         scale = np.array([width, height]) / stored.shape[1::-1]
