@@ -2,7 +2,7 @@
 # make demo    see depth: a synthetic drive through real ROS 2 processes, report in out/demo
 # make test    set up, lint, type-check and test everything
 # make setup   the environment alone; called by the others, done once
-# make benchmark  latency and throughput on this machine, in out/benchmark.json and .svg
+# make benchmark  latency and throughput on this machine, in out/benchmark
 # make soak    random faults against the running node for MINUTES=20, report in out/soak
 # make newcomer  README's commands in a fresh Debian 12 (needs root and debootstrap)
 # make compat  the tests that need no ROS, with the versions of Ubuntu 22.04 and 24.04
@@ -42,8 +42,7 @@ demo: setup
 	@$(ENTER) && xd-rcdepth demo --out $(OUT)/demo $(if $(DATA),--data $(DATA),)
 
 benchmark: setup
-	@mkdir -p $(OUT)
-	@$(ENTER) && xd-rcdepth benchmark --json $(OUT)/benchmark.json --plot $(OUT)/benchmark.svg
+	@$(ENTER) && xd-rcdepth benchmark --json $(OUT)/benchmark/report.json --report $(OUT)/benchmark
 
 soak: setup
 	@$(ENTER) && python test/faults/soak.py --minutes $(MINUTES) --seed $(SEED) --out $(OUT)/soak

@@ -4,7 +4,7 @@ _xd_rcdepth() {
     local words="" options="" word=${COMP_WORDS[COMP_CWORD]}
     case "$COMP_CWORD ${COMP_WORDS[*]:1:2}" in
         "1 "*) words="benchmark convert demo describe doctor evaluate export predict robustness simulate train view" ;;
-        *" benchmark "*) options="--model --backend --device --size --frames --threads --parts --quick --compare --beyond --plot --json" ;;
+        *" benchmark "*) options="--model --backend --device --size --frames --threads --parts --quick --compare --beyond --report --json" ;;
         "2 convert "*) words="nuscenes astyx zju camvid" ;;
         *" convert nuscenes"*) options="--out --storage --check --jobs --json --version --scenes --split --cameras --radars --lidar --dynamic-properties --invalid-states --ambiguity-states --devkit-filter" ;;
         *" convert astyx"*) options="--out --storage --check --jobs --json --split" ;;
@@ -19,7 +19,7 @@ _xd_rcdepth() {
         *" robustness "*) options="--model --data --out --split --fault --speed --clamp --truth --rows --camera --topics --radar-fields --keyframes --every --device --json" ;;
         *" simulate "*) options="--out --frames --seed --radar --sensor --place --weather --time-of-day --size --rate --traffic --storage --layout --workers --json" ;;
         *" train "*) options="--recordings --topics --radar-fields --teacher --output --set --resume --no-resume --json" ;;
-        *" view "*) options="--out --outputs --frames --camera --topics --radar-fields --model --device" ;;
+        *" view "*) options="--out --outputs --frames --camera --topics --radar-fields --model --device --json" ;;
     esac
     if [[ $word == -* ]]; then words=$options; fi
     # Nothing found: bash completes file names.

@@ -7,7 +7,7 @@ import pytest
 from xd_rcdepth_ros.benchmark.compute import roofline
 from xd_rcdepth_ros.benchmark.node import summarise
 from xd_rcdepth_ros.benchmark.raster import radar_sweep
-from xd_rcdepth_ros.benchmark.report import compare, plot, summary_lines
+from xd_rcdepth_ros.benchmark.report import benchmark_page, compare, summary_lines
 from xd_rcdepth_ros.geometry import PinholeCamera, rasterize_radar
 
 MS = 1_000_000
@@ -90,12 +90,14 @@ def test_charts_and_lines_show_what_was_measured():
         "node": node,
         "earlier_layout": {"best_float_ratio": 0.4, "int8_ratio": None},
     }
-    svg = plot(result)
-    assert svg.count("<polyline") == 3 and "64x96" in svg and "20 Hz" in svg
+    page = benchmark_page(result)
+    network, rates = page.sections[0].charts
+    assert network.count("<polyline") == 1 and "64x96" in network
+    assert rates.count("<polyline") == 2 and ">10</text>" in rates and ">20</text>" in rates
     lines = "\n".join(summary_lines(result))
     assert "openvino bf16: 64x96 3.0 ms" in lines and "0.40 of the earlier" in lines
     assert "sustained 20.0 images a second" in lines
-    assert summary_lines({}) == [] and plot({}).startswith("<svg")
+    assert summary_lines({}) == [] and not benchmark_page({}).sections[0].charts
 
 
 def test_the_returns_of_the_raster_benchmark_fall_into_the_image():

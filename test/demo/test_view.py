@@ -122,7 +122,7 @@ def page(tmp_path_factory):
     stamps_ns = [START_NS + n * PERIOD_NS for n in (0, 1, 3)]
     outputs = write_outputs(folder / "outputs", stamps_ns)
     arguments = ["view", str(drive), "--outputs", str(outputs), "--out", str(folder / "a.html")]
-    assert main(arguments) == 0
+    assert main([*arguments, "--json", str(folder / "a.json")]) == 0
     return folder / "a.html"
 
 
@@ -145,7 +145,23 @@ def test_depth_is_shown_as_the_node_published_it(page):
     assert all(len(frame["views"]) == 4 for frame in frames)  # with the expected error
     assert "Radar was used for 3 of them" in text
     assert "20.0 ms (median)" in text
-    assert "http" not in re.sub(r"data:image/[a-z]+;base64,[A-Za-z0-9+/=]+", "", text)
+    assert "//" not in re.sub(r"data:image/[a-z]+;base64,[A-Za-z0-9+/=]+", "", text)
+
+
+def test_the_figures_go_to_a_file(page):
+    """20 m everywhere against a road at 150 m / (row - 40): the page's figures, as JSON."""
+    figures = json.loads(page.with_suffix(".json").read_text())
+    assert (figures["frames_in_bag"], figures["frames"], figures["frames_with_radar"]) == (4, 3, 3)
+    assert f"Depth as {NODE} published it" in figures["depth"]
+    assert figures["age_ms"] == {"p50": 33.0, "p95": 33.0}
+    assert figures["stages_ms"] == {"network": 20.0} and figures["left_out"] == {}
+    rows = np.arange(41, HEIGHT)
+    truth_m = 150 / (rows - 40)
+    mae_m = np.abs(20 - truth_m)[truth_m < 80].mean()
+    assert figures["mae_m"] == pytest.approx(mae_m, rel=1e-5)
+    stamps_ns = [START_NS + n * PERIOD_NS for n in (0, 1, 3)]
+    assert [frame["stamp_ns"] for frame in figures["per_frame"]] == stamps_ns
+    assert figures["per_frame"][0]["mae_m"] == pytest.approx(mae_m, rel=1e-5)
 
 
 def test_without_recorded_depth_the_model_estimates_it(tmp_path, monkeypatch, capsys):
@@ -169,7 +185,8 @@ def test_without_recorded_depth_the_model_estimates_it(tmp_path, monkeypatch, ca
     monkeypatch.setattr("xd_rcdepth_ros.cli.view.DepthEstimator", FakeEstimator)
     drive = write_drive(tmp_path / "drive", 7, broken=3)
     out = tmp_path / "page.html"
-    assert main(["view", str(drive), "--frames", "5", "--out", str(out)]) == 0
+    arguments = ["view", str(drive), "--frames", "5", "--out", str(out)]
+    assert main([*arguments, "--json", str(tmp_path / "page.json")]) == 0
     text, frames = frames_in(out)
     assert "The bag holds no depth: fake 123 estimated it on cpu." in text
     captions = [frame["caption"][:12] for frame in frames]
@@ -177,7 +194,11 @@ def test_without_recorded_depth_the_model_estimates_it(tmp_path, monkeypatch, ca
     assert captions == ["0.00 s, 5 ms", "0.10 s, 5 ms", "0.50 s, 5 ms", "0.60 s, 5 ms"]
     assert "left out 1 x" in capsys.readouterr().out
     assert all(len(frame["views"]) == 3 for frame in frames)
-    assert text.count("<b>Saliency.</b>") == 2
+    assert text.count("<b>Saliency:</b>") == 2
+    figures = json.loads((tmp_path / "page.json").read_text())
+    assert (figures["frames_in_bag"], figures["frames"]) == (7, 4)
+    ((reason, count),) = figures["left_out"].items()
+    assert count == 1 and "image" in reason
 
 
 def test_a_browser_plays_the_page(page, tmp_path):

@@ -13,7 +13,7 @@ from xd_rcdepth_ros.errors import ConfigurationError, RecordingError
 from xd_rcdepth_ros.evaluation import faults
 from xd_rcdepth_ros.evaluation.evaluator import Prediction
 from xd_rcdepth_ros.evaluation.faults import FAULTS, Situation, choose_faults, ego_velocity
-from xd_rcdepth_ros.evaluation.robustness import draw_faults, markdown_table, run_faults
+from xd_rcdepth_ros.evaluation.robustness import markdown_table, robustness_page, run_faults
 from xd_rcdepth_ros.geometry import RadarPoints
 
 
@@ -128,14 +128,19 @@ def test_the_suite_scores_each_level(make_frame):
     json.dumps(result, allow_nan=False)
     table = markdown_table(result)
     assert len(table.splitlines()) == 3 + 25
-    assert len(draw_faults(result, "title").axes) == 7
+    page = robustness_page(result, "title")
+    assert len(page.sections[0].charts) == 7
+    worst = max(result["faults"], key=lambda e: e["mae_increase_percent"])
+    assert f"{worst['mae_increase_percent']:+.1f} %" in page.lead
 
 
 def test_a_fault_that_cannot_be_made_says_why(make_frame):
     result = run_faults([make_frame(0)], nearest_mean, choose_faults(["delay"]))
     assert all("compensated radar velocities" in e["left_out"] for e in result["faults"])
-    assert "left out" in markdown_table(result)
-    draw_faults(result)
+    table = markdown_table(result)
+    assert table.count("| left out |") == 3 and table.count("compensated radar velocities") == 1
+    page = robustness_page(result, "title")
+    assert "by" not in page.lead and "compensated" in str(page.sections[-1].tables)
 
 
 def test_refusals(make_frame):
@@ -154,6 +159,7 @@ def test_command(write_drive, model_file, tmp_path):
     result = json.loads((tmp_path / "out" / "robustness.json").read_text())
     assert {e["fault"] for e in result["faults"]} == {"returns", "delay"}
     assert all("mae_m" in e for e in result["faults"])
-    assert (tmp_path / "out" / "robustness.png").read_bytes().startswith(b"\x89PNG")
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert page.count("<svg") == 2 and "radar returns kept" in page
     assert "| radar returns kept | 0 % |" in (tmp_path / "out" / "robustness.md").read_text()
     assert not list((tmp_path / "out").glob(".*"))

@@ -28,7 +28,7 @@ EXPERIMENTS = Path(__file__).resolve().parents[2] / "experiments"
 SMALL = {"width": 128, "height": 64, "focal_px": 83.0}
 TESTED = {
     "arms.py", "backend_errors/measure.py", "dense_supervision/study.py", "depth_pictures.py",
-    "encoder_weights.py", "road/figures.py", "road/fit_radar.py", "road/made_radar.py",
+    "encoder_weights.py", "page.py", "road/figures.py", "road/fit_radar.py", "road/made_radar.py",
     "multi_camera/measure.py", "road/pack.py", "road/publish.py", "saliency_share/measure.py",
     "simulation/drives.py", "simulation/pictures.py", "simulation/realism.py",
     "simulation/road_frames.py",

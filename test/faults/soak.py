@@ -2,20 +2,21 @@
 """`make soak MINUTES=20`: the node at 10 Hz for long, faults at random, and a report at the end.
 
 Faults come in shuffled rounds, each once a round, with random pauses between; the same seed gives
-the same order. Written are ``report.json``, ``soak.png`` and ``node.log``. The exit status is 1 if
-anything did not hold.
+the same order. Written are ``report.html``, ``report.json`` and ``node.log``. The exit status is 1
+if anything did not hold.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import platform
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from xd_rcdepth_ros.report.charts import Series, line_chart, span_chart
+from xd_rcdepth_ros.report.page import Page, Section, Table, write_page
 from xd_rcdepth_ros.ros_environment import fast_dds_profile, this_machine_only
 
 HERE = Path(__file__).resolve().parent
@@ -32,6 +35,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "ros"), str(PROJECT)]
 # The warm-up lasts until each fault has come once, within these shares of the run.
 WARM_UP_SHARES = (0.2, 0.5)
 MOST_GROWTH_PERCENT = 5.0
+MOST_POINTS = 600  # of a line
 DOMAINS = range(140, 170)
 
 
@@ -161,60 +165,65 @@ def by_fault(outcomes: Sequence[Any]) -> dict[str, dict[str, Any]]:
     return table
 
 
-def draw(
-    path: Path,
+def soak_page(
+    figures: Mapping[str, Any],
     samples: Sequence[Sample],
     marks: Sequence[tuple[float, float, str, bool]],
-    after_s: float,
-) -> None:
-    """Draw memory, rate and faults over time.
+) -> Page:
+    """Return the page: memory, rate and faults over time, then the figures.
 
     Args:
-        path: PNG file.
+        figures: As ``report`` returns them.
         samples: One a second.
         marks: Begin and end of each fault, seconds; its name; and whether it was survived.
-        after_s: End of the warm-up, seconds.
     """
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    time_min = np.array([s.time_s for s in samples]) / 60
-    figure, (memory, rate, faults) = pyplot.subplots(
-        3, 1, sharex=True, figsize=(11, 9), height_ratios=(2, 2, 4), layout="constrained"
+    shown = samples[:: max(1, len(samples) // MOST_POINTS)]
+    minutes = samples[-1].time_s / 60
+    ends = ("0", f"{minutes:.3g} min")
+    memory = {"RSS": "rss_mb", "of it anonymous": "anonymous_mb"}
+    lines = [Series(name, [getattr(s, key) for s in shown]) for name, key in memory.items()]
+    counts = {"images received": "frames_in", "depth images published": "frames_out"}
+    rates = [Series(name, rates_hz(shown, key)) for name, key in counts.items()]
+    spans: dict[str, list[tuple[float, float, bool]]] = {}
+    for begin_s, end_s, name, survived in sorted(marks, key=lambda mark: mark[2]):
+        spans.setdefault(spaced(name), []).append((begin_s / 60, end_s / 60, survived))
+    charts = [
+        line_chart("Memory of the node", "MB", lines, ends),
+        line_chart("Images a second", "Hz", rates, ends),
+        span_chart("Faults; red: not survived", spans, minutes, "min"),
+    ]
+    rows = [
+        [spaced(name), fault["times"], fault["survived"], fault["most_answer_s"],
+         fault["most_resume_s"], ", ".join(f"{n} {r}" for r, n in fault["drops"].items())]
+        for name, fault in figures["by_fault"].items()
+    ]  # fmt: skip
+    head = ["fault", "times", "survived", "slowest answer, s", "slowest resumption, s", "drops"]
+    failed = [(spaced(one["fault"]), "; ".join(one["problems"])) for one in figures["failed"]]
+    facts = [(name, value) for name, value in figures.items() if not isinstance(value, dict | list)]
+    lead = (
+        f"{figures['survived']} of {figures['faults']} faults were survived, "
+        f"{figures['unexplained_frames']} images are unexplained, and the memory grew by "
+        f"{figures['rss_growth_percent']:g} % after {figures['warm_up_s']} s of warm-up."
     )
-    memory.plot(time_min, [s.rss_mb for s in samples], label="RSS", color="tab:blue")
-    memory.plot(
-        time_min, [s.anonymous_mb for s in samples], label="of it anonymous", color="tab:cyan"
-    )
-    for axes in (memory, rate, faults):
-        axes.axvspan(0, after_s / 60, color="0.93", zorder=0)
-        axes.grid(alpha=0.3)
-    memory.text(0.0, 0.04, " warm-up", transform=memory.get_xaxis_transform(), color="0.4")
-    memory.set(ylabel="memory of the node, MB", ylim=(0, None))
-    memory.legend(loc="lower right", ncols=2)
-    for name, color in (("frames_in", "tab:gray"), ("frames_out", "tab:green")):
-        counts = np.array([getattr(s, name) for s in samples], float)
-        per_s = np.diff(counts, prepend=counts[0]) / np.diff(
-            [s.time_s for s in samples], prepend=samples[0].time_s - 1
-        )
-        label = {"frames_in": "images received", "frames_out": "depth images published"}[name]
-        rate.plot(time_min, np.maximum(per_s, 0), label=label, color=color, linewidth=0.9)
-    rate.set(ylabel="Hz", ylim=(0, None))
-    rate.legend(loc="upper right", ncols=2)
-    names = sorted({name for _, _, name, _ in marks}, reverse=True)
-    for begin_s, end_s, name, survived in marks:
-        faults.barh(
-            names.index(name), max(end_s - begin_s, 0.5) / 60, left=begin_s / 60, height=0.8,
-            color="tab:green" if survived else "tab:red",
-        )  # fmt: skip
-    faults.set_yticks(range(len(names)), [name.replace("_", " ") for name in names], fontsize=8)
-    faults.set(xlabel="minutes", ylim=(-0.6, len(names) - 0.4))
-    lost = sum(not survived for *_, survived in marks)
-    faults.set_title(f"{len(marks)} faults, {len(marks) - lost} survived", fontsize=10)
-    figure.savefig(path, dpi=90)
-    pyplot.close(figure)
+    sections = [
+        Section("Over time", charts=charts),
+        *([Section("Not survived", tables=[Table(failed)])] if failed else []),
+        Section("Each fault", tables=[Table(rows, head)]),
+        Section("How it was measured", tables=[Table([*facts, *figures["machine"].items()])]),
+    ]
+    return Page(f"Soak of {figures['minutes']:g} minutes", lead, sections)
+
+
+def spaced(name: str) -> str:
+    """Return a fault's name for people."""
+    return name.replace("_", " ")
+
+
+def rates_hz(samples: Sequence[Sample], key: str) -> list[float | None]:
+    """Return how many images a second a counter rose by; a new node begins at zero."""
+    pairs = itertools.pairwise(samples)
+    rates = [(getattr(b, key) - getattr(a, key)) / (b.time_s - a.time_s) for a, b in pairs]
+    return [None, *(max(rate, 0.0) for rate in rates)]
 
 
 class Sampler:
@@ -300,7 +309,7 @@ def soak(options: argparse.Namespace, console: Console) -> dict[str, Any]:
             options.minutes, options.rate, options.seed, outcomes, sampler.samples, totals,
             list(driver.latency_ms), driver.sent["compressed"], Books.unexplained(totals), after_s,
         )  # fmt: skip
-        draw(options.out / "soak.png", sampler.samples, marks, after_s)
+        write_page(options.out / "report.html", soak_page(figures, sampler.samples, marks))
     return figures
 
 
@@ -334,7 +343,7 @@ def main() -> int:
     for key in ("faults", "survived", "unexplained_frames", "rss_growth_percent", "latency_ms",
                 "frames_in", "frames_out", "drops"):  # fmt: skip
         console.print(f"{key:20} {figures[key]}")
-    console.print(f"written: {target}, {options.out / 'soak.png'}")
+    console.print(f"written: {target}, {options.out / 'report.html'}")
     return 0 if figures["passed"] else 1
 
 

@@ -55,9 +55,9 @@ def test_faults_come_in_shuffled_rounds_that_the_seed_decides():
     assert all(0.5 <= pause_s <= 4.0 for _, pause_s in first)
 
 
-def test_report_passes_only_if_all_was_survived_and_explained(tmp_path):
+def test_report_passes_only_if_all_was_survived_and_explained():
     from campaign import Outcome
-    from soak import draw, report
+    from soak import report, soak_page
 
     good = Outcome("clock_stops", [], 0.01, 0.2, 30, 29, {"newer_frame": 1}, 0, 500.0)
     bad = Outcome("camera_dies", ["no depth"], float("nan"), float("nan"))
@@ -76,5 +76,17 @@ def test_report_passes_only_if_all_was_survived_and_explained(tmp_path):
     assert not figures([good, bad], flat)["passed"]
     assert not figures([good], flat, unexplained=1)["passed"]
     assert not figures([good], [500.0] * 50 + [560.0] * 49)["passed"]
-    draw(tmp_path / "soak.png", samples(flat), [(1.0, 2.0, "clock_stops", True)], 20.0)
-    assert (tmp_path / "soak.png").read_bytes().startswith(b"\x89PNG")
+    marks = [(1.0, 2.0, "clock_stops", True), (3.0, 4.0, "camera_dies", False)]
+    page = soak_page(figures([good, bad], flat), samples(flat), marks)
+    _, rates, faults = page.sections[0].charts
+    assert "clock stops" in faults and faults.count("var(--c5)") == 1
+    assert rates.count("<polyline") == 2
+    assert page.sections[1].tables[0].rows == [("camera dies", "no depth")]
+
+
+def test_rates_are_those_of_the_counters():
+    from soak import Sample, rates_hz
+
+    counts = [0, 10, 30, 5]  # a node that was started anew counts from zero
+    given = [Sample(2.0 * i, 1.0, 1.0, n, 0) for i, n in enumerate(counts)]
+    assert rates_hz(given, "frames_in") == [None, 5.0, 10.0, 0.0]

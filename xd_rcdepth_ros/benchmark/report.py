@@ -6,7 +6,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from xd_rcdepth_ros.demo.charts import Series, line_chart
+from markupsafe import Markup
+
+from xd_rcdepth_ros.benchmark.stages import STAGES
+from xd_rcdepth_ros.report.charts import Series, line_chart
+from xd_rcdepth_ros.report.page import Page, Section, Table
 
 # Where a figure has one of these names, more is better; elsewhere less is.
 _MORE_IS_BETTER = ("fps", "sustained_fps", "fraction")
@@ -67,43 +71,72 @@ def summary_lines(result: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def plot(result: Mapping[str, Any]) -> str:
-    """Return charts as one SVG: network time by grid, node's latency by input rate."""
+def stage_table(result: Mapping[str, Any]) -> Table:
+    """Return the stages of each backend at the first size."""
+    head = ["backend", "precision", *STAGES, "frames/s", "CPU ms", "times as fast"]
+    rows = []
+    for row in result["rows"]:
+        stages = (row["stages_ms"][stage] for stage in STAGES)
+        rows.append(
+            [
+                f"{row['backend']} on {row['device']}",
+                row["precision"],
+                *(f"{times['p50']:.1f} / {times['p95']:.1f}" for times in stages),
+                f"{row['frames_per_second']:.1f}",
+                f"{row['cpu_ms']['p50']:.0f}",
+                f"{row['times_as_fast']:.2f}, by CPU {row['times_as_fast_by_cpu']:.2f}",
+            ]
+        )
+    grid = "x".join(map(str, result["grid"]))
+    return Table(rows, head, f"{result['model']['model']}, grid {grid}, ms p50 / p95")
+
+
+def benchmark_page(result: Mapping[str, Any]) -> Page:
+    """Return the report: time of the network and of the node, then the figures.
+
+    Args:
+        result: Of :func:`xd_rcdepth_ros.benchmark.run.run_benchmark`; may have ``machine``.
+    """
+    tables = [stage_table(result)] if "rows" in result else []
+    lines = [line.partition(": ")[::2] for line in summary_lines(result)]
+    facts = [*result.get("machine", {}).items(), *result.get("model", {}).items()]
+    left_out = [(f"left out: {what}", why) for what, why in result.get("left_out", {}).items()]
+    sections = [
+        Section("Time", charts=_charts(result)),
+        Section("Figures", tables=[*tables, Table(lines)]),
+        Section("How it was measured", tables=[Table([*facts, *left_out])]),
+    ]
+    lead = (
+        "Times of one run. Other load on the machine lengthens all of them: compare ratios of one "
+        "run rather than times of two."
+    )
+    return Page("Benchmark", lead, sections)
+
+
+def _charts(result: Mapping[str, Any]) -> list[Markup]:
+    """Return the network's time by grid, and the node's latency by input rate."""
     charts = []
-    colours = ("#2463c9", "#c9442c", "#2c9e5b", "#8a5bc9", "#c98f24", "#4a5560")
     lines = [
         (f"{name} {precision}", sizes)
         for name, precisions in result.get("backends", {}).items()
         for precision, sizes in precisions.items()
-        if name != "torch"
     ]
     if lines:
         grids = list(lines[0][1])
         series = [
-            Series(name, [sizes.get(g, {}).get("median_ms") for g in grids], colour)
-            for (name, sizes), colour in zip(lines, colours, strict=False)
+            Series(name, [sizes.get(grid, {}).get("median_ms") for grid in grids])
+            for name, sizes in lines
         ]
-        title = "Network, median at " + ", ".join(grids)
-        charts.append(line_chart(title, "ms", series, (grids[0], grids[-1])))
+        charts.append(line_chart("Network, median by grid", "ms", series, grids))
     steps = result.get("node", {}).get("steps", [])
     if steps:
-        rates = ", ".join(f"{step['rate_hz']:g}" for step in steps)
         series = [
-            Series(name, [step[key] for step in steps], colour)
-            for name, key, colour in (
-                ("publish to receive, p50", "latency_p50_ms", colours[0]),
-                ("of which network", "network_p50_ms", colours[2]),
+            Series(name, [step[key] for step in steps])
+            for name, key in (
+                ("publish to receive, p50", "latency_p50_ms"),
+                ("of which network", "network_p50_ms"),
             )
         ]
-        ends = (f"{steps[0]['rate_hz']:g} Hz", f"{steps[-1]['rate_hz']:g} Hz")
-        title = f"Node over DDS at {rates} images a second"
-        charts.append(line_chart(title, "ms", series, ends))
-    placed = "".join(
-        chart.replace("<svg ", f'<svg y="{240 * number}" width="560" height="230" ', 1)
-        for number, chart in enumerate(charts)
-    )
-    height = 240 * max(len(charts), 1)
-    return (
-        '<svg xmlns="http://www.w3.org/2000/svg" width="560" '
-        f'height="{height}" style="font-family:sans-serif;font-size:12px">{placed}</svg>\n'
-    )
+        rates = [f"{step['rate_hz']:g}" for step in steps]
+        charts.append(line_chart("Node over DDS, by images a second", "ms", series, rates))
+    return charts

@@ -16,9 +16,8 @@ from rich.console import Console
 from rich.table import Table
 
 from xd_rcdepth_ros import __version__
-from xd_rcdepth_ros.benchmark.report import compare, plot, summary_lines
+from xd_rcdepth_ros.benchmark.report import benchmark_page, compare, stage_table, summary_lines
 from xd_rcdepth_ros.benchmark.run import PARTS, Plan, run_benchmark
-from xd_rcdepth_ros.benchmark.stages import STAGES
 from xd_rcdepth_ros.cli.options import JSON_FILE, MODEL, words
 from xd_rcdepth_ros.cli.output import write_json
 from xd_rcdepth_ros.errors import ConfigurationError, XDRCDepthError
@@ -26,6 +25,7 @@ from xd_rcdepth_ros.inference import shipped_model
 from xd_rcdepth_ros.inference.backends import BACKENDS
 from xd_rcdepth_ros.inference.processor import processor_name
 from xd_rcdepth_ros.network import STRIDE
+from xd_rcdepth_ros.report.page import write_page
 
 app = typer.Typer(add_completion=False)
 ALL = ("openvino:fp32", "openvino:bf16", "openvino:int8", "torch:fp32", "torch:bf16", "onnx:fp32")
@@ -51,26 +51,6 @@ def split(names: Sequence[str]) -> list[tuple[str, str]]:
     return pairs
 
 
-def table_of(rows: list[dict[str, Any]], title: str) -> Table:
-    """Return the stages for people."""
-    table = Table(
-        "backend", "precision", *STAGES, "frames/s", "CPU ms", "times as fast", title=title
-    )
-    for row in rows:
-        stages = [
-            f"{row['stages_ms'][s]['p50']:.1f} / {row['stages_ms'][s]['p95']:.1f}" for s in STAGES
-        ]
-        table.add_row(
-            f"{row['backend']} on {row['device']}",
-            row["precision"],
-            *stages,
-            f"{row['frames_per_second']:.1f}",
-            f"{row['cpu_ms']['p50']:.0f}",
-            f"{row['times_as_fast']:.2f}, by CPU {row['times_as_fast_by_cpu']:.2f}",
-        )
-    return table
-
-
 @app.command()
 def benchmark(
     model: Optional[Path] = MODEL,
@@ -94,7 +74,9 @@ def benchmark(
     beyond: float = typer.Option(
         1.5, min=1.0, help="Fail if a figure is more than this many times as bad as then."
     ),
-    picture: Optional[Path] = typer.Option(None, "--plot", help="Write charts to this SVG file."),
+    report: Optional[Path] = typer.Option(
+        None, help="Write report.html with charts into this folder."
+    ),
     json_file: Optional[Path] = JSON_FILE,
 ) -> None:
     """Time the network, the stages of a frame, and the whole node over DDS.
@@ -127,15 +109,17 @@ def benchmark(
     for what, why in result["left_out"].items():
         console.print(f"left out {what}: {why}", style="yellow", markup=False)
     if "rows" in result:
-        grid = "x".join(map(str, result["grid"]))
-        title = f"{result['model']['model']}, grid {grid}, ms p50 / p95"
-        Console().print(table_of(result["rows"], title))
+        stages = stage_table(result)
+        table = Table(*stages.head, title=stages.title)
+        for row in stages.rows:
+            table.add_row(*map(str, row))
+        Console().print(table)
     for line in summary_lines(result):
         Console().print(line, highlight=False, soft_wrap=True)
     if json_file is not None:
         write_json(json_file, result)
-    if picture is not None:
-        picture.write_text(plot(result), encoding="utf8")
+    if report is not None:
+        write_page(report / "report.html", benchmark_page(result))
     _judge(compare(old, result), beyond)
 
 

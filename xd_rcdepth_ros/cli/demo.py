@@ -208,23 +208,23 @@ def demo(
             done.play_rate,
             details,
         )
-        content = compose(findings, summary, legs[0].period_s, "Metric depth of a drive")
+        page = compose(findings, summary, legs[0].period_s, "Metric depth of a drive")
         join_outputs([r.outputs for r in done.replays], out / "outputs")
         complaint = find_radar_complaint(out / "legs" / "0" / "launch.log")
         keep_logs(out, len(legs))
-        page = write_report(out, content, summary)
+        path = write_report(out, page, findings.stills, summary)
     for reason, count in details["frames_left_out"].items():
         steps.console.print(f"left out {count} x {reason}", style="yellow", markup=False)
     if not done.complete:
         raise SessionError(
             f"only {done.frames_out} of {done.frames_in} images were answered at "
             f"{done.play_rate:g} of real time. Is the machine busy? Try a smaller --rate; what was "
-            f"recorded is shown in {page}."
+            f"recorded is shown in {path}."
         )
     if details["radars"] and not findings.frames_with_radar:
         raise SessionError(
             f"the radar was used for none of {done.frames_out} images: they show depth from the "
-            f"image alone. {complaint or 'launch.log says why.'} The report says so too: {page}."
+            f"image alone. {complaint or 'launch.log says why.'} The report says so too: {path}."
         )
     latency = summary["latency_ms"]
     Console(highlight=False).print(
@@ -232,7 +232,7 @@ def demo(
         f"time; latency {latency['p50']:.0f} ms (p95 {latency['p95']:.0f} ms); mean absolute error "
         f"{metres(summary['mae_m'])}, plain baseline {metres(summary['mae_baseline_m'])}. "
         f"{radar_sentence(details['radars'], findings.frames_with_radar, done.frames_out)} "
-        f"{time.monotonic() - start_s:.0f} s in all.\nOpen {page}",
+        f"{time.monotonic() - start_s:.0f} s in all.\nOpen {path}",
         soft_wrap=True,
     )
 

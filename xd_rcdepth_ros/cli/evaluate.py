@@ -29,17 +29,16 @@ from xd_rcdepth_ros.evaluation.error_map import METRICS
 from xd_rcdepth_ros.evaluation.evaluator import Predictor, evaluate
 from xd_rcdepth_ros.evaluation.model import ModelPredictor
 from xd_rcdepth_ros.evaluation.protocol import Clamp, Protocol, Truth, parse_rows
+from xd_rcdepth_ros.evaluation.report import HEADINGS, evaluation_page, label, number
 from xd_rcdepth_ros.inference import DepthEstimator
 from xd_rcdepth_ros.recordings.wiring import parse_radar_fields, parse_topics
+from xd_rcdepth_ros.report.page import write_page
 
 app = typer.Typer(add_completion=False)
 
 
 def figures_table(result: Mapping[str, Any]) -> Table:
     """Return the figures of the model by cap, and of the baselines."""
-    from xd_rcdepth_ros.evaluation.charts import label
-    from xd_rcdepth_ros.evaluation.report import HEADINGS, number
-
     caps = list(result["caps"])
     columns = {f"0-{cap} m": result["caps"][cap] for cap in caps}
     for name, card in result["baselines"].items():  # beside the model, at the largest cap
@@ -139,11 +138,9 @@ def evaluate_model(
             "baseline_notes": notes,
         }
         if report is not None:
-            from xd_rcdepth_ros.evaluation.report import render_report, write_report
-
             title = f"{estimator.info.name} on {data.name}" + (f", {split}" if split else "")
-            html = render_report(evaluation, frames, predict, facts, title, examples)
-            write_report(report / "report.html", html)
+            page = evaluation_page(evaluation, frames, predict, facts, title, examples)
+            write_page(report / "report.html", page)
             console.print(f"report: {report / 'report.html'}", highlight=False)
     Console().print(figures_table(result))
     if sky_text := sky_figures(result["sky"]):

@@ -33,9 +33,7 @@ VERBS = {
 # What a verb imports beyond the package's own needs -> the extra of pip that brings it.
 EXTRAS = {
     "embreex": "simulate",
-    "jinja2": "viz",
     "lightning": "train",
-    "matplotlib": "viz",
     "onnx": "export",
     "onnxruntime": "onnx",
     "openvino": "openvino",

@@ -19,12 +19,13 @@ from xd_rcdepth_ros.evaluation.model import ModelPredictor
 from xd_rcdepth_ros.evaluation.protocol import Clamp, Protocol, Truth, parse_rows
 from xd_rcdepth_ros.evaluation.robustness import (
     count_predictions,
-    draw_faults,
     markdown_table,
+    robustness_page,
     run_faults,
 )
 from xd_rcdepth_ros.inference import DepthEstimator
 from xd_rcdepth_ros.recordings.wiring import parse_radar_fields, parse_topics
+from xd_rcdepth_ros.report.page import write_page
 
 app = typer.Typer(add_completion=False)
 FAULT_NAMES = ", ".join(FAULTS)
@@ -34,7 +35,9 @@ FAULT_NAMES = ", ".join(FAULTS)
 def robustness(
     model: Path = typer.Option(..., help="Model file (.safetensors)."),
     data: Path = typer.Option(..., help="A bag, its storage file, or a folder of bags."),
-    out: Path = typer.Option(Path("robustness"), help="Folder for robustness.json, .png and .md."),
+    out: Path = typer.Option(
+        Path("robustness"), help="Folder for report.html and robustness.json, .md."
+    ),
     split: Optional[str] = SPLIT,
     fault: Optional[list[str]] = typer.Option(
         None, help="Only this fault, may be repeated: " + FAULT_NAMES
@@ -55,7 +58,7 @@ def robustness(
         None, "--json", help="Write the figures to this file as well."
     ),
 ) -> None:
-    """Score a model under controlled faults: one table, one plot."""
+    """Score a model under controlled faults: one table, a chart of each fault."""
     faults = choose_faults(fault or [])
     protocol = Protocol(clamp=clamp, rows=parse_rows(rows), truth=truth)
     estimator = DepthEstimator.load(model, device=device)
@@ -91,14 +94,11 @@ def robustness(
     table = markdown_table(result)
     count = result["clean"]["frames_scored"]
     title = f"{estimator.info.name} on {data.name}: {count} frames, 0-{result['cap_m']:g} m"
-    out.mkdir(parents=True, exist_ok=True)
-    partial = out / ".robustness.partial.png"
-    draw_faults(result, title).savefig(partial, dpi=130)
-    partial.replace(out / "robustness.png")
+    write_page(out / "report.html", robustness_page(result, title))
     (out / "robustness.md").write_text(f"{title}\n\n{table}", encoding="utf8")
     write_json(out / "robustness.json", result)
     if json_file is not None:
         write_json(json_file, result)
     Console().print(Markdown(table))
     print_left_out(console, left_out)
-    console.print(f"written: {out / 'robustness.json'}, .png and .md", highlight=False)
+    console.print(f"written: {out / 'report.html'}, robustness.json and .md", highlight=False)

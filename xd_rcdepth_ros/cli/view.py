@@ -12,16 +12,17 @@ import numpy as np
 import typer
 from rich.console import Console
 
-from xd_rcdepth_ros.cli.options import CAMERA, DEVICE, MODEL, RADAR_FIELDS, TOPICS
+from xd_rcdepth_ros.cli.options import CAMERA, DEVICE, JSON_FILE, MODEL, RADAR_FIELDS, TOPICS
+from xd_rcdepth_ros.cli.output import write_json
 from xd_rcdepth_ros.demo.content import STILLS, still_stamps
 from xd_rcdepth_ros.demo.outputs import Answer, find_node, read_answers
-from xd_rcdepth_ros.demo.report import write_page
-from xd_rcdepth_ros.demo.view import estimate_answer, view_content
+from xd_rcdepth_ros.demo.view import estimate_answer, view_page
 from xd_rcdepth_ros.errors import XDRCDepthError
 from xd_rcdepth_ros.geometry import SensorFrame
 from xd_rcdepth_ros.inference import DepthEstimator
 from xd_rcdepth_ros.recordings.reader import Recording
 from xd_rcdepth_ros.recordings.wiring import parse_radar_fields, parse_topics
+from xd_rcdepth_ros.report.page import write_page
 
 app = typer.Typer(add_completion=False)
 
@@ -52,6 +53,7 @@ def view(
     radar_fields: str = RADAR_FIELDS,
     model: Optional[Path] = MODEL,
     device: str = DEVICE,
+    json_file: Optional[Path] = JSON_FILE,
 ) -> None:
     """Show a bag: camera, radar, depth, expected error, saliency, from above, errors and times.
 
@@ -62,7 +64,8 @@ def view(
     node = find_node(source)
     with Recording(bag, camera, topics=wiring[0], radar_fields=wiring[1]) as recording:
         recorded = read_answers(source, node) if node else {}
-        numbers = {s: n for n, s in enumerate(recording.stamps_ns()) if not node or s in recorded}
+        stamps_ns = recording.stamps_ns()
+        numbers = {s: n for n, s in enumerate(stamps_ns) if not node or s in recorded}
         answers = {stamp_ns: recorded.get(stamp_ns, Answer(stamp_ns)) for stamp_ns in numbers}
         chosen = still_stamps(answers, min(STILLS, frames))
         others = min(len(numbers), frames - len(chosen))
@@ -82,9 +85,12 @@ def view(
 
         left_out: Counter[str] = Counter()
         found = readable_frames(recording, [numbers[stamp_ns] for stamp_ns in shown], left_out)
-        content = view_content(found, answer_to, chosen, bag.name, text)
-    write_page(out, content)
+        page, figures = view_page(found, answer_to, chosen, bag.name, text)
+    write_page(out, page)
+    if json_file is not None:
+        counts = {"frames_in_bag": len(stamps_ns), "left_out": dict(left_out)}
+        write_json(json_file, {"bag": str(bag), **counts, **figures})
     console = Console(highlight=False, soft_wrap=True)
     for reason, count in left_out.items():
         console.print(f"left out {count} x {reason}", style="yellow", markup=False)
-    console.print(f"{len(content.preview)} frames. Open {out}")
+    console.print(f"{figures['frames']} frames. Open {out}")

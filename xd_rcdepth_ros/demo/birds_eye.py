@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from xd_rcdepth_ros.demo.pictures import RGBImage
 from xd_rcdepth_ros.geometry import SensorFrame
+from xd_rcdepth_ros.report.pictures import RGBImage
 
 FORWARD_M, SIDE_M = 60.0, 15.0  # what is shown: ahead of the camera, and to each side
 LOWEST_M, HIGHEST_M = -1.0, 1.5  # over the camera: the road and what hangs over it are left out

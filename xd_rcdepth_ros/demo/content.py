@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xd_rcdepth_ros.demo import pictures
-from xd_rcdepth_ros.demo.charts import Series
 from xd_rcdepth_ros.demo.drives import Leg
 from xd_rcdepth_ros.demo.figures import (
     CAP_M,
@@ -23,16 +22,18 @@ from xd_rcdepth_ros.demo.figures import (
 )
 from xd_rcdepth_ros.demo.outputs import Answer, read_answers
 from xd_rcdepth_ros.demo.pictures import Panel
-from xd_rcdepth_ros.demo.report import PreviewFrame, ReportContent, Still
+from xd_rcdepth_ros.demo.report import Still, drive_player, stills_section
 from xd_rcdepth_ros.errors import RecordingError, XDRCDepthError
 from xd_rcdepth_ros.evaluation.row_baseline import RowBaseline, fit_row_baseline
 from xd_rcdepth_ros.geometry import SensorFrame
 from xd_rcdepth_ros.inference import DepthEstimator, colorize_depth
+from xd_rcdepth_ros.report.charts import Series, line_chart
+from xd_rcdepth_ros.report.page import Page, PlayerFrame, Section, Table
+from xd_rcdepth_ros.report.pictures import RGBImage, fit_width, jpeg
 
 STILLS = 3
 _PREVIEW_WIDTH, _PREVIEW_QUALITY = 640, 78
 _FITTED_FRAMES = 10
-_BLUE, _GREY = "#2463c9", "#9aa5b1"
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class Findings:
     """What was found while going through the frames."""
 
     frames: list[FrameFigures] = field(default_factory=list)
-    preview: list[PreviewFrame] = field(default_factory=list)
+    preview: list[PlayerFrame] = field(default_factory=list)
     stills: list[Still] = field(default_factory=list)
     latencies_ms: list[float | None] = field(default_factory=list)
     stages_ms: dict[str, list[float]] = field(default_factory=dict)
@@ -170,22 +171,22 @@ def _score_frame(
         caption += f", {latency_ms:.0f} ms"
     if figures.mae_m is not None:
         caption += f", MAE {figures.mae_m:.2f} m"
-    findings.preview.append(PreviewFrame([small(camera), small(depth)], caption))
+    findings.preview.append(PlayerFrame([small(camera), small(depth)], caption))
     if frame.stamp_ns in chosen:
         panels = _panels(frame, answer, camera, depth, depth_m, truth_m)
         findings.stills.append(Still(f"frame_{len(findings.frames):04d}", panels))
 
 
-def small(image: pictures.RGBImage) -> bytes:
+def small(image: RGBImage) -> bytes:
     """Return a picture as JPEG, at the size of the moving preview."""
-    return pictures.jpeg(pictures.fit_width(image, _PREVIEW_WIDTH), _PREVIEW_QUALITY)
+    return jpeg(fit_width(image, _PREVIEW_WIDTH), _PREVIEW_QUALITY)
 
 
 def _panels(
     frame: SensorFrame,
     answer: Answer,
-    camera: pictures.RGBImage,
-    depth: pictures.RGBImage,
+    camera: RGBImage,
+    depth: RGBImage,
     depth_m: NDArray[np.float32],
     truth_m: NDArray[np.float32],
 ) -> list[Panel]:
@@ -209,9 +210,7 @@ def _panels(
     return panels
 
 
-def compose(
-    findings: Findings, summary: Mapping[str, Any], period_s: float, title: str
-) -> ReportContent:
+def compose(findings: Findings, summary: Mapping[str, Any], period_s: float, title: str) -> Page:
     """Put the findings and the figures into words.
 
     Args:
@@ -292,38 +291,30 @@ def compose(
         ("Saliency", f"{summary['saliency_maps']} maps were computed beside the depth"),
         ("Files", "report.json, frames/*.png, outputs (rosbag2 of all that was published)"),
     ]
-    charts = [
-        (
-            "Latency of each depth image",
-            "ms",
-            [Series("publish to receive", findings.latencies_ms, _BLUE)],
-        ),
-        (
-            f"Mean absolute error up to {CAP_M:g} m",
-            "m",
-            [
-                Series("model", [f.mae_m for f in findings.frames], _BLUE),
-                Series("row median baseline", [f.mae_baseline_m for f in findings.frames], _GREY),
-            ],
-        ),
+    errors = [
+        Series("model", [f.mae_m for f in findings.frames]),
+        Series("row median baseline", [f.mae_baseline_m for f in findings.frames]),
     ]
-    return ReportContent(
-        title=title,
-        lead=lead,
-        views=[
-            ("In", "camera image, and radar returns as dots coloured by depth"),
-            ("Out", "metric depth, as received over DDS"),
-        ],
-        preview=findings.preview,
-        period_ms=1000 * period_s,
-        stills=findings.stills,
-        stills_title="Four views of a moment",
-        stills_text="What went in, what came out, where the network looked, and how far off it "
-        f"is from {truth}.",
-        figures=figures,
-        charts=charts,
-        details=details,
+    latencies = [Series("published to received", findings.latencies_ms)]
+    charts = [
+        line_chart("Latency of each depth image", "ms", latencies),
+        line_chart(f"Mean absolute error up to {CAP_M:g} m", "m", errors),
+    ]
+    views = [
+        ("In", "camera image, and radar returns as dots coloured by depth"),
+        ("Out", "metric depth, as received over DDS"),
+    ]
+    text = (
+        "What went in, what came out, where the network looked, and how far off it is from "
+        f"{truth}."
     )
+    sections = [
+        stills_section("Four views of a moment", text, findings.stills),
+        Section("In figures", figures=figures),
+        Section("Frame by frame", charts=charts),
+        Section("How it was measured", tables=[Table(details)]),
+    ]
+    return Page(title, lead, sections, drive_player(views, findings.preview, 1000 * period_s))
 
 
 def radar_sentence(radars: Sequence[str], used: int, answered: int) -> str:

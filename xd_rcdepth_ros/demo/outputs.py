@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Set
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -77,10 +78,10 @@ def read_answers(path: Path, node: str = NODE) -> dict[int, Answer]:
         elif topic == f"{node}/saliency/image":
             answer.saliency = _rgb_of(message)
         elif topic == f"{node}/status":
-            answer.radars, answer.age_ms = tuple(message.radar_names), float(message.age_ms)
-            answer.stage_ms = dict(
-                zip(message.stage_names, map(float, message.stage_ms), strict=False)
-            )
+            answer.radars = tuple(message.radar_names)
+            answer.age_ms = float(message.age_ms) if math.isfinite(message.age_ms) else None
+            stages = zip(message.stage_names, map(float, message.stage_ms), strict=False)
+            answer.stage_ms = {name: ms for name, ms in stages if math.isfinite(ms)}
     complete = {s: a for s, a in answers.items() if a.depth_m is not None and a.camera is not None}
     return dict(sorted(complete.items()))
 

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures of a replayed drive: panels, labelled sheets, colour scales, JPEG and PNG bytes."""
+"""Pictures of a replayed drive: panels, labelled sheets, errors and their colours."""
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xd_rcdepth_ros.geometry import SensorFrame
-from xd_rcdepth_ros.inference.overlay import colorize_depth, draw_radar
+from xd_rcdepth_ros.inference.overlay import draw_radar
+from xd_rcdepth_ros.report.page import Picture, Scale
+from xd_rcdepth_ros.report.pictures import RGBImage, data_uri, fit_width, jpeg
 
-RGBImage = NDArray[np.uint8]
 MAX_DEPTH_M = 80.0
 MAX_ERROR_M = 10.0
 _WHITE = (255, 255, 255)
@@ -33,6 +33,10 @@ class Panel:
     label: str
     caption: str
     image: RGBImage
+
+    def on_page(self) -> Picture:
+        """Return it as a page carries it."""
+        return Picture(self.label, self.caption, data_uri(jpeg(fit_width(self.image, 800))))
 
 
 def camera_picture(frame: SensorFrame) -> RGBImage:
@@ -80,39 +84,13 @@ def error_levels(error_m: NDArray[np.floating]) -> NDArray[np.uint8]:
     return level
 
 
-def depth_scale(width: int = 512, height: int = 16) -> tuple[RGBImage, list[tuple[float, str]]]:
-    """Return the depth colours from near to far, and ticks as (share of the width, text)."""
-    depths = 2.0 * (MAX_DEPTH_M / 2.0) ** np.linspace(0, 1, width)
-    strip = colorize_depth(np.repeat(depths[None], height, axis=0), MAX_DEPTH_M)
-    return strip, _depth_ticks()
-
-
-def radar_scale(width: int = 512, height: int = 16) -> tuple[RGBImage, list[tuple[float, str]]]:
-    """Return the radar dots' colours from near to far, and ticks like ``depth_scale``."""
-    levels = np.linspace(255, 0, width).astype(np.uint8).reshape(1, -1)
-    strip = cv2.applyColorMap(levels, cv2.COLORMAP_TURBO)[..., ::-1]
-    return np.repeat(strip, height, axis=0), _depth_ticks()
-
-
-def _depth_ticks() -> list[tuple[float, str]]:
-    span = np.log(MAX_DEPTH_M / 2)  # the overlays' colours go by the logarithm, from 2 m
-    return [(float(np.log(t / 2) / span), f"{t} m") for t in (2, 5, 10, 20, 40, 80)]
-
-
-def error_scale(width: int = 512, height: int = 16) -> tuple[RGBImage, list[tuple[float, str]]]:
-    """Return the error colours from none to ``MAX_ERROR_M``, and ticks like ``depth_scale``."""
+def error_scale(width: int = 512, height: int = 16) -> Scale:
+    """Return the error colours from none to ``MAX_ERROR_M``."""
     levels = error_levels(np.linspace(0, MAX_ERROR_M, width))
     strip = cv2.applyColorMap(levels.reshape(1, -1), cv2.COLORMAP_TURBO)[..., ::-1]
-    ticks = [(t / MAX_ERROR_M, f"{t} m") for t in (0, 2, 4, 6, 8)]
-    return np.repeat(strip, height, axis=0), [*ticks, (1.0, f"{MAX_ERROR_M:g} m or more")]
-
-
-def fit_width(image: RGBImage, width: int) -> RGBImage:
-    """Return the picture at a width, pixels, with its proportions kept."""
-    height = max(1, round(image.shape[0] * width / image.shape[1]))
-    shrink = width < image.shape[1]
-    how = cv2.INTER_AREA if shrink else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(image, (width, height), interpolation=how), np.uint8)
+    ticks = [(t / MAX_ERROR_M, f"{t} m") for t in (0, 2, 4, 6)]
+    ticks.append((1.0, f"{MAX_ERROR_M:g} m or more"))
+    return Scale("Absolute error", np.repeat(strip, height, axis=0), ticks)
 
 
 def sheet(panels: Sequence[Panel], width: int = 640, columns: int = 2) -> RGBImage:
@@ -140,21 +118,3 @@ def _labelled(image: RGBImage, label: str) -> RGBImage:
     place = (margin, margin + round(0.85 * size))
     cv2.putText(picture, label, place, font, scale, _WHITE, 1, cv2.LINE_AA)
     return picture
-
-
-def jpeg(image: RGBImage, quality: int = 85) -> bytes:
-    """Return an RGB picture as the bytes of a JPEG file."""
-    bgr = np.ascontiguousarray(image[..., ::-1])
-    _, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return data.tobytes()
-
-
-def png(image: RGBImage) -> bytes:
-    """Return an RGB picture as the bytes of a PNG file."""
-    _, data = cv2.imencode(".png", np.ascontiguousarray(image[..., ::-1]))
-    return data.tobytes()
-
-
-def data_uri(data: bytes, kind: str = "jpeg") -> str:
-    """Return a picture as text that a page can carry."""
-    return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"

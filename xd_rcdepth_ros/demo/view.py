@@ -3,16 +3,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import cv2
 import numpy as np
+from markupsafe import Markup
 from numpy.typing import NDArray
 
 from xd_rcdepth_ros.demo import pictures
 from xd_rcdepth_ros.demo.birds_eye import HIGHEST_M, LEGEND, LOWEST_M, draw_birds_eye
-from xd_rcdepth_ros.demo.charts import Series
 from xd_rcdepth_ros.demo.content import metres, small
 from xd_rcdepth_ros.demo.figures import (
     CAP_M,
@@ -24,12 +25,14 @@ from xd_rcdepth_ros.demo.figures import (
 )
 from xd_rcdepth_ros.demo.outputs import Answer, onto_image
 from xd_rcdepth_ros.demo.pictures import Panel
-from xd_rcdepth_ros.demo.report import PreviewFrame, ReportContent, Still
+from xd_rcdepth_ros.demo.report import Still, drive_player, stills_section
 from xd_rcdepth_ros.errors import RecordingError
 from xd_rcdepth_ros.geometry import SensorFrame
 from xd_rcdepth_ros.inference import DepthEstimator, colorize_depth, overlay_heatmap
+from xd_rcdepth_ros.report.charts import Series, line_chart
+from xd_rcdepth_ros.report.page import Page, PlayerFrame, Section, Table
+from xd_rcdepth_ros.report.pictures import RGBImage
 
-_BLUE, _GREY = "#3d7de0", "#9aa5b1"
 GREATEST_ERROR = 0.5  # share of the depth at the end of the colours
 _CAPTIONS = {
     "Camera": "the image, and radar returns as dots coloured by depth",
@@ -63,14 +66,14 @@ def estimate_answer(estimator: DepthEstimator, frame: SensorFrame, explain: bool
     )
 
 
-def view_content(
+def view_page(
     frames: Iterable[SensorFrame],
     answer_to: Callable[[SensorFrame], Answer],
     chosen: Collection[int],
     title: str,
     source: str,
-) -> ReportContent:
-    """Draw the frames and put them into a page's content.
+) -> tuple[Page, dict[str, Any]]:
+    """Draw the frames and put them into a page.
 
     Args:
         frames: In order.
@@ -79,10 +82,13 @@ def view_content(
         title: Heading.
         source: Where the depth comes from, in a sentence.
 
+    Returns:
+        The page, and its figures for JSON: counts, times (ms) and errors (m).
+
     Raises:
         RecordingError: There is no frame.
     """
-    preview: list[PreviewFrame] = []
+    preview: list[PlayerFrame] = []
     stills: list[Still] = []
     figures: list[FrameFigures] = []
     answers: list[Answer] = []
@@ -102,7 +108,7 @@ def view_content(
             caption += f", {answer.age_ms:.0f} ms"
         if scored.mae_m is not None:
             caption += f", MAE {scored.mae_m:.2f} m"
-        preview.append(PreviewFrame([small(views[name]) for name in names], caption))
+        preview.append(PlayerFrame([small(views[name]) for name in names], caption))
         answers.append(replace(answer, depth_m=None, error=None, saliency=None))
         figures.append(scored)
         if frame.stamp_ns in chosen:
@@ -115,24 +121,21 @@ def view_content(
     if not preview:
         raise RecordingError("no frame of the bag has depth: nothing can be shown.")
     seconds = max(1e-9, (answers[-1].stamp_ns - answers[0].stamp_ns) / 1e9)
-    return ReportContent(
-        title=title,
-        lead=source,
-        views=[(name, _CAPTIONS[name]) for name in names],
-        preview=preview,
-        period_ms=1000 * seconds / max(1, len(preview) - 1),
-        stills=stills,
-        stills_title="All views of a moment",
-        stills_text="What went in, what came out, how sure it is, and how it looks from above.",
-        figures=_figures(answers, figures),
-        charts=_charts(answers, figures),
-        details=_stages(answers),
-    )
+    period_ms = 1000 * seconds / max(1, len(preview) - 1)
+    text = "What went in, what came out, how sure it is, and how it looks from above."
+    summary = _summary(answers, figures)
+    stages = [(f"Stage {name}", f"{t:.1f} ms (median)") for name, t in summary["stages_ms"].items()]
+    sections = [
+        stills_section("All views of a moment", text, stills),
+        Section("In figures", figures=_figures(summary)),
+        Section("Frame by frame", charts=_charts(answers, figures)),
+        Section("How it was measured", tables=[Table(stages)] if stages else []),
+    ]
+    player = drive_player([(name, _CAPTIONS[name]) for name in names], preview, period_ms)
+    return Page(title, source, sections, player), {"depth": source, **summary}
 
 
-def _views(
-    frame: SensorFrame, answer: Answer, depth_m: NDArray[np.float32]
-) -> dict[str, pictures.RGBImage]:
+def _views(frame: SensorFrame, answer: Answer, depth_m: NDArray[np.float32]) -> dict[str, RGBImage]:
     views = {"Camera": pictures.camera_picture(frame), "Depth": colorize_depth(depth_m, CAP_M)}
     if answer.error is not None:
         assert answer.camera is not None
@@ -146,39 +149,48 @@ def _views(
     return views
 
 
-def _figures(answers: list[Answer], figures: list[FrameFigures]) -> list[tuple[str, str, str]]:
+def _summary(answers: Sequence[Answer], figures: Sequence[FrameFigures]) -> dict[str, Any]:
+    """Return the figures of the page."""
     ages = [answer.age_ms for answer in answers if answer.age_ms is not None]
-    with_radar = sum(bool(answer.radars) for answer in answers)
-    found = [
-        ("Frames", str(len(answers)), f"Radar was used for {with_radar} of them."),
-        (
-            "Mean absolute error",
-            metres(mean_of(f.mae_m for f in figures)),
-            f"Against lidar or exact depth, up to {CAP_M:g} m.",
-        ),
-    ]
-    if ages:
-        median, slow = percentile(ages, 50), percentile(ages, 95)
-        found.append(("Time a frame", f"{median:.0f} ms", f"95 % took at most {slow:.0f} ms."))
-    return found
-
-
-def _charts(
-    answers: list[Answer], figures: list[FrameFigures]
-) -> list[tuple[str, str, list[Series]]]:
-    network = [answer.stage_ms.get("network") for answer in answers]
-    whole = [answer.age_ms for answer in answers]
-    times = [Series("whole frame", whole, _BLUE), Series("network", network, _GREY)]
-    errors = [Series("model", [f.mae_m for f in figures], _BLUE)]
-    return [
-        ("Time of each frame", "ms", times),
-        (f"Mean absolute error up to {CAP_M:g} m", "m", errors),
-    ]
-
-
-def _stages(answers: list[Answer]) -> list[tuple[str, str]]:
     stages: dict[str, list[float]] = {}
     for answer in answers:
         for stage, time_ms in answer.stage_ms.items():
             stages.setdefault(stage, []).append(time_ms)
-    return [(f"Stage {name}", f"{np.median(t):.1f} ms (median)") for name, t in stages.items()]
+    return {
+        "frames": len(answers),
+        "frames_with_radar": sum(bool(answer.radars) for answer in answers),
+        "mae_m": mean_of(f.mae_m for f in figures),
+        "age_ms": {"p50": percentile(ages, 50), "p95": percentile(ages, 95)},
+        "stages_ms": {name: float(np.median(times)) for name, times in stages.items()},
+        "per_frame": [
+            {"stamp_ns": f.stamp_ns, "age_ms": a.age_ms, "stages_ms": a.stage_ms, "mae_m": f.mae_m}
+            for a, f in zip(answers, figures, strict=True)
+        ],
+    }
+
+
+def _figures(summary: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """Return the figures in words."""
+    radar = f"Radar was used for {summary['frames_with_radar']} of them."
+    error = f"Against lidar or exact depth, up to {CAP_M:g} m."
+    found = [
+        ("Frames", str(summary["frames"]), radar),
+        ("Mean absolute error", metres(summary["mae_m"]), error),
+    ]
+    age = summary["age_ms"]
+    if age["p50"] is not None:
+        slow = f"95 % took at most {age['p95']:.0f} ms."
+        found.append(("Time a frame", f"{age['p50']:.0f} ms", slow))
+    return found
+
+
+def _charts(answers: Sequence[Answer], figures: Sequence[FrameFigures]) -> list[Markup]:
+    times = [
+        Series("whole frame", [answer.age_ms for answer in answers]),
+        Series("network", [answer.stage_ms.get("network") for answer in answers]),
+    ]
+    errors = [Series("model", [f.mae_m for f in figures])]
+    return [
+        line_chart("Time of each frame", "ms", times),
+        line_chart(f"Mean absolute error up to {CAP_M:g} m", "m", errors),
+    ]

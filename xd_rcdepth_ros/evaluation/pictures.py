@@ -1,12 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures of one scored frame: camera with radar, depth, ground truth, error."""
+"""Pictures of one scored frame: camera with radar, depth, ground truth, error; their colours."""
 
 from __future__ import annotations
 
-import base64
-
 import cv2
-import matplotlib
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
@@ -14,10 +11,11 @@ from scipy.ndimage import distance_transform_edt
 from xd_rcdepth_ros.evaluation.protocol import Protocol
 from xd_rcdepth_ros.geometry import SensorFrame
 from xd_rcdepth_ros.inference import colorize_depth, draw_radar
+from xd_rcdepth_ros.report.page import Scale
+from xd_rcdepth_ros.report.pictures import RGBImage, fit_width
 
-RGBImage = NDArray[np.uint8]
-ERROR_COLOURS = "coolwarm"  # blue: said too near, red: said too far
 ERROR_SPAN_M = 10.0
+_ERROR_COLOURS = np.array([(59, 76, 192), (221, 221, 221), (180, 4, 38)])  # too near to too far
 _BACKGROUND = 26
 
 
@@ -46,10 +44,41 @@ def error_picture(
         span_m: Error of the strongest colour, metres.
     """
     error = np.nan_to_num(prediction, nan=0.0, posinf=1e6, neginf=0.0) - truth
-    level = np.nan_to_num(np.clip(error / (2 * span_m) + 0.5, 0, 1))
-    picture: RGBImage = (matplotlib.colormaps[ERROR_COLOURS](level)[..., :3] * 255).astype(np.uint8)
+    level = np.nan_to_num(error / span_m)
+    colours = [np.interp(level, (-1, 0, 1), colour) for colour in _ERROR_COLOURS.T]
+    picture: RGBImage = np.stack(colours, axis=-1).astype(np.uint8)
     picture[np.isnan(truth)] = _BACKGROUND
     return picture
+
+
+def error_scale(width: int = 512, height: int = 16) -> Scale:
+    """Return the colours of ``error_picture``."""
+    row_m = np.linspace(-ERROR_SPAN_M, ERROR_SPAN_M, width, dtype=np.float32)
+    error_m = np.tile(row_m, (height, 1))
+    strip = error_picture(error_m, np.zeros_like(error_m))
+    span = f"{ERROR_SPAN_M:g} m"
+    ticks = [(0.0, f"{span} too near"), (0.5, "right"), (1.0, f"{span} too far")]
+    return Scale("Error", strip, ticks)
+
+
+def depth_scale(max_depth_m: float, width: int = 512, height: int = 16) -> Scale:
+    """Return the depth colours from near to far."""
+    depths_m = 2.0 * (max_depth_m / 2.0) ** np.linspace(0, 1, width)
+    strip = colorize_depth(np.repeat(depths_m[None], height, axis=0), max_depth_m)
+    return Scale("Depth", strip, _depth_ticks(max_depth_m))
+
+
+def radar_scale(max_depth_m: float, width: int = 512, height: int = 16) -> Scale:
+    """Return the radar dots' colours from near to far."""
+    levels = np.linspace(255, 0, width).astype(np.uint8).reshape(1, -1)
+    strip = cv2.applyColorMap(levels, cv2.COLORMAP_TURBO)[..., ::-1]
+    return Scale("Radar returns", np.repeat(strip, height, axis=0), _depth_ticks(max_depth_m))
+
+
+def _depth_ticks(max_depth_m: float) -> list[tuple[float, str]]:
+    span = np.log(max_depth_m / 2)  # the overlays' colours go by the logarithm, from 2 m
+    inner = [t for t in (2.0, 5.0, 10.0, 20.0, 40.0, 80.0) if t < 0.8 * max_depth_m]
+    return [(float(np.log(t / 2) / span), f"{t:g} m") for t in (*inner, max_depth_m)]
 
 
 def frame_pictures(
@@ -73,17 +102,6 @@ def frame_pictures(
         "truth": colorize_depth(seen, cap),
         "error": error_picture(scored, seen),
     }
-    scale = min(1.0, max_width / frame.camera.width)
-    if scale < 1:
-        size = (round(frame.camera.width * scale), round(frame.camera.height * scale))
-        for name, picture in pictures.items():
-            shrunk = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
-            pictures[name] = np.asarray(shrunk, np.uint8)
+    if frame.camera.width > max_width:
+        pictures = {name: fit_width(picture, max_width) for name, picture in pictures.items()}
     return pictures
-
-
-def jpeg_uri(picture: RGBImage, quality: int = 85) -> str:
-    """Return a picture as a data URI, so that a page needs no other file."""
-    bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
-    _, encoded = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return "data:image/jpeg;base64," + base64.b64encode(encoded.tobytes()).decode()

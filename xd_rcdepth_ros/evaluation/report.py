@@ -1,16 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The report of an evaluation: one HTML file that needs no other, pictures first."""
+"""The report of an evaluation as a page: worst, median and best frames first, then figures."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
-import jinja2
+from markupsafe import Markup
 
-from xd_rcdepth_ros.evaluation import charts
 from xd_rcdepth_ros.evaluation.error_map import METRICS
 from xd_rcdepth_ros.evaluation.evaluator import (
     Evaluation,
@@ -19,7 +16,15 @@ from xd_rcdepth_ros.evaluation.evaluator import (
     Predictor,
     pick_examples,
 )
-from xd_rcdepth_ros.evaluation.pictures import frame_pictures, jpeg_uri
+from xd_rcdepth_ros.evaluation.pictures import (
+    depth_scale,
+    error_scale,
+    frame_pictures,
+    radar_scale,
+)
+from xd_rcdepth_ros.report.charts import Series, bar_chart, line_chart
+from xd_rcdepth_ros.report.page import Page, Picture, Section, Table
+from xd_rcdepth_ros.report.pictures import data_uri, jpeg
 
 HEADINGS = {
     "mae_m": "MAE m",
@@ -37,11 +42,16 @@ HEADINGS = {
 }
 _GROUPS = {"worst": "Worst frames", "median": "Median frames", "best": "Best frames"}
 _CAPTIONS = {
-    "camera": "camera with radar returns (colour: depth)",
-    "depth": "estimated depth (bright is near)",
-    "truth": "ground truth",
-    "error": "error where there is ground truth",
+    "camera": ("Camera", "with radar returns as dots coloured by depth"),
+    "depth": ("Depth", "as the model estimates it"),
+    "truth": ("Ground truth", "dark where there is none"),
+    "error": ("Error", "where there is ground truth"),
 }
+
+
+def label(name: str) -> str:
+    """Return the name of a predictor for people."""
+    return name.replace("_", " ")
 
 
 def number(value: float | None) -> str:
@@ -51,86 +61,91 @@ def number(value: float | None) -> str:
     return f"{value:.1f}" if abs(value) >= 100 else f"{value:.3f}"
 
 
-def _row(
-    name: str, figures: Mapping[str, Any], more: Sequence[str] = (), model: bool = False
-) -> dict[str, Any]:
-    cells = [name, *more, *(number(figures[metric]) for metric in METRICS)]
-    return {"cells": cells, "model": model}
+def _row(name: str, figures: Mapping[str, Any], more: str) -> list[str]:
+    return [name, more, *(number(figures[metric]) for metric in METRICS)]
 
 
-def _tables(result: Mapping[str, Any], predictors: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _tables(result: Mapping[str, Any], predictors: Mapping[str, Any]) -> list[Table]:
     heads = [HEADINGS[metric] for metric in METRICS]
     tables = []
     for key, title in (("caps", "mean over frames"), ("pixel_pooled", "all pixels together")):
         rows = [
-            _row(charts.label(name), card[key][cap], [f"0-{cap} m"], name == "model")
+            _row(label(name), card[key][cap], f"0-{cap} m")
             for cap in result[key]
             for name, card in predictors.items()
         ]
-        tables.append({"title": f"By cap, {title}", "head": ["", "cap", *heads], "rows": rows})
-    ranges = [
-        _row(f"{b['from_m']:g}-{b['to_m']:g} m", b, [f"{b['pixels']:,}"])
-        for b in result["by_range"]
-    ]
-    supports = [
-        _row(
-            f"{b['from_px']:g}-{b['to_px']:g} px" if b["to_px"] else f"{b['from_px']:g} px or more",
-            b,
-            [f"{b['pixels']:,}"],
-        )
-        for b in result["by_radar_distance"]
-    ]
-    alone = result["without_radar"]
-    supports.append(_row("frame without a return", alone, [f"{alone['pixels']:,}"]))
+        tables.append(Table(rows, ["", "cap", *heads], f"By cap, {title}", "model"))
     between = [
-        _row(charts.label(name), b, [f"{b['pixels']:,}"], name == "model")
+        _row(label(name), b, f"{b['pixels']:,}")
         for name, b in ((n, card["between_points"]) for n, card in predictors.items())
     ]
-    tags = [_row(tag, b, [str(b["frames_scored"])]) for tag, b in result["by_tag"].items()]
+    ranges = [_row(f"{_range(b, 'm')} m", b, f"{b['pixels']:,}") for b in result["by_range"]]
+    alone = result["without_radar"]
+    distances = [
+        *(
+            _row(f"{_range(b, 'px')} px", b, f"{b['pixels']:,}")
+            for b in result["by_radar_distance"]
+        ),
+        _row("frame without a return", alone, f"{alone['pixels']:,}"),
+    ]
+    tags = [_row(tag, b, str(b["frames_scored"])) for tag, b in result["by_tag"].items()]
+    pixels = ["", "pixels", *heads]
     return [
         *tables,
-        {
-            "title": "Between the points of the sweep: truth interpolated, all pixels (not part of "
-            "the published protocol)",
-            "head": ["", "pixels", *heads],
-            "rows": between,
-        },
-        {"title": "By true depth, all pixels", "head": ["", "pixels", *heads], "rows": ranges},
-        {
-            "title": "By distance to the nearest radar return in the image, all pixels",
-            "head": ["", "pixels", *heads],
-            "rows": supports,
-        },
-        {"title": "By tag, mean over frames", "head": ["", "frames", *heads], "rows": tags},
+        Table(
+            between,
+            pixels,
+            "Between the points of the sweep: truth interpolated, all pixels (not part of the "
+            "published protocol)",
+            "model",
+        ),
+        Table(ranges, pixels, "By true depth, all pixels"),
+        Table(
+            distances, pixels, "By distance to the nearest radar return in the image, all pixels"
+        ),
+        Table(tags, ["", "frames", *heads], "By tag, mean over frames"),
     ]
 
 
-def _charts(result: Mapping[str, Any], predictors: Mapping[str, Any]) -> list[dict[str, str]]:
-    made = {
-        "Error by cap": charts.by_cap(predictors),
-        "Error by true depth": charts.by_range(result, predictors),
-        "Error by distance to the nearest radar return": charts.by_radar_distance(
-            result, predictors
-        ),
-        "Error of each frame of the model": charts.over_frames(result["per_frame"]),
-    }
-    return [{"uri": charts.svg_uri(f), "caption": caption} for caption, f in made.items()]
+def _range(bounds: Mapping[str, Any], unit: str) -> str:
+    """Return the bounds of a class of pixels; the last class may be open."""
+    first, last = bounds[f"from_{unit}"], bounds[f"to_{unit}"]
+    return f"{first:g}-{last:g}" if last else f"{first:g}+"
+
+
+def _charts(result: Mapping[str, Any], predictors: Mapping[str, Any]) -> list[Markup]:
+    def bars(title: str, key: str, groups: Sequence[str], below: str = "") -> Markup:
+        series = []
+        for name, card in predictors.items():
+            entries = card[key].values() if key == "caps" else card[key]
+            series.append(Series(label(name), [figures["mae_m"] for figures in entries]))
+        return bar_chart(title, "m", series, groups, below)
+
+    scores = result["per_frame"]
+    frames = [Series(key[:-2].upper(), [s[key] for s in scores]) for key in ("mae_m", "rmse_m")]
+    ends = [f"frame {scores[place]['index']}" for place in (0, -1)] if scores else ()
+    ranges = [_range(b, "m") for b in result["by_range"]]
+    distances = [_range(b, "px") for b in result["by_radar_distance"]]
+    return [
+        bars("MAE by cap", "caps", [f"0-{cap} m" for cap in result["caps"]]),
+        bars("MAE by true depth", "by_range", ranges, "metres"),
+        bars("MAE by distance to a radar return", "by_radar_distance", distances, "pixels"),
+        line_chart("Error of the model, frame by frame", "m", frames, ends),
+    ]
 
 
 def _example(
     score: FrameScore, source: FrameSource, predict: Predictor, evaluation: Evaluation
-) -> dict[str, Any]:
+) -> tuple[str, list[Picture]]:
     frame = source[score.index]
     pictures = frame_pictures(frame, predict(frame).depth_m, evaluation.protocol)
     returns = len(frame.radar_raster().pixels)
-    return {
-        "title": f"{score.name}: MAE {number(score.mae_m)} m, RMSE {number(score.rmse_m)} m, "
-        f"{score.pixels:,} pixels, {returns} returns in the image",
-        "pictures": [
-            {"uri": jpeg_uri(picture), "caption": _CAPTIONS[name]}
-            for name, picture in pictures.items()
-        ],
-    }
+    title = (
+        f"{score.name}: MAE {number(score.mae_m)} m, RMSE {number(score.rmse_m)} m, "
+        f"{score.pixels:,} pixels, {returns} returns in the image"
+    )
+    made = pictures.items()
+    return title, [Picture(*_CAPTIONS[name], data_uri(jpeg(picture))) for name, picture in made]
 
 
 def _lead(result: Mapping[str, Any]) -> str:
@@ -146,7 +161,7 @@ def _lead(result: Mapping[str, Any]) -> str:
     known = {name: mae for name, mae in others.items() if mae is not None}
     if known:
         best = min(known, key=lambda name: known[name])
-        text += f" The best plain baseline ({charts.label(best)}) has {number(known[best])} m."
+        text += f" The best plain baseline ({label(best)}) has {number(known[best])} m."
     between = result["between_points"]["abs_rel"]
     if between is not None:
         on_points = number(result["pixel_pooled"][cap]["abs_rel"])
@@ -158,15 +173,15 @@ def _lead(result: Mapping[str, Any]) -> str:
     return text
 
 
-def render_report(
+def evaluation_page(
     evaluation: Evaluation,
     source: FrameSource,
     predict: Predictor,
     facts: Mapping[str, Any],
     title: str = "Depth evaluation",
     examples: int = 2,
-) -> str:
-    """Return the report as HTML.
+) -> Page:
+    """Return the report.
 
     Args:
         evaluation: What was measured.
@@ -179,35 +194,23 @@ def render_report(
     result = evaluation.to_json()
     first = next(iter(evaluation.cards))
     predictors = {"model": result, **result["baselines"]}
-    chosen = pick_examples(evaluation.cards[first].frames, examples)
-    groups = [
-        {
-            "title": _GROUPS[name],
-            "examples": [_example(score, source, predict, evaluation) for score in scores],
-        }
-        for name, scores in chosen.items()
+    cap_m = evaluation.protocol.main_cap_m
+    scales = [radar_scale(cap_m), depth_scale(cap_m), error_scale()]
+    shown = [
+        Section(
+            _GROUPS[name],
+            pictures=[_example(score, source, predict, evaluation) for score in scores],
+            scales=scales,
+        )
+        for name, scores in pick_examples(evaluation.cards[first].frames, examples).items()
         if scores
     ]
-    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    template = files("xd_rcdepth_ros.evaluation").joinpath("report.html").read_text("utf8")
-    return environment.from_string(template).render(
-        title=title,
-        lead=_lead(result),
-        groups=groups,
-        error_scale=charts.svg_uri(charts.error_scale()),
-        tables=_tables(result, predictors),
-        charts=_charts(result, predictors),
-        facts=[*facts.items(), *result["protocol"].items(), *_reasons(result)],
-    )
-
-
-def _reasons(result: Mapping[str, Any]) -> list[tuple[str, str]]:
-    return [(f"frame {index} skipped", reason) for index, reason in result["skipped"].items()]
-
-
-def write_report(path: Path, html: str) -> None:
-    """Write the report; the name appears only when it is complete."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(html, encoding="utf8")
-    partial.replace(path)
+    reasons = [(f"frame {index} skipped", why) for index, why in result["skipped"].items()]
+    measured = [*facts.items(), *result["protocol"].items(), *reasons]
+    sections = [
+        *shown,
+        Section("Where the error lies", charts=_charts(result, predictors)),
+        Section("Figures", tables=_tables(result, predictors)),
+        Section("How it was measured", tables=[Table(measured)]),
+    ]
+    return Page(title, _lead(result), sections)

@@ -8,18 +8,18 @@ from typing import Any
 
 import numpy as np
 import torch
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from torch import Tensor
 
 from xd_rcdepth_ros.errors import RecordingError
-from xd_rcdepth_ros.evaluation.charts import COLOURS, new_grid
 from xd_rcdepth_ros.evaluation.error_map import ErrorMap, ErrorSums
 from xd_rcdepth_ros.evaluation.evaluator import FrameSource, Predictor, usable_frames
 from xd_rcdepth_ros.evaluation.faults import FAULTS, Fault, Situation
 from xd_rcdepth_ros.evaluation.metrics import DepthErrors
 from xd_rcdepth_ros.evaluation.prefetch import read_ahead
 from xd_rcdepth_ros.evaluation.protocol import Protocol
+from xd_rcdepth_ros.report.charts import Series, line_chart
+from xd_rcdepth_ros.report.page import Page, Section, Table
 
 _SHOWN = ("mae_m", "rmse_m", "abs_rel", "delta1")
 
@@ -130,57 +130,78 @@ def _entry(
     }
 
 
-def markdown_table(result: Mapping[str, Any]) -> str:
-    """Return the result as a Markdown table."""
+def table_of(result: Mapping[str, Any]) -> Table:
+    """Return the result as a table."""
     clean = result["clean"]
-    lines = [
-        f"| fault | level | MAE (m), 0-{result['cap_m']:g} m | change | RMSE (m) | delta1 |",
-        "|---|---|---|---|---|---|",
-        f"| none | | {clean['mae_m']:.3f} | | {clean['rmse_m']:.3f} | {clean['delta1']:.3f} |",
-    ]
+    head = ["fault", "level", f"MAE (m), 0-{result['cap_m']:g} m", "change", "RMSE (m)", "delta1"]
+    mae, rmse, delta1 = (f"{clean[key]:.3f}" for key in ("mae_m", "rmse_m", "delta1"))
+    rows = [["none", "", mae, "", rmse, delta1]]
     for entry in result["faults"]:
-        start = f"| {entry['title']} | {entry['level']:g} {entry['unit']} |"
+        cells = [entry["title"], f"{entry['level']:g} {entry['unit']}"]
         if "left_out" in entry:
-            lines.append(f"{start} left out: {entry['left_out']} | | | |")
+            rows.append([*cells, "left out", "", "", ""])
             continue
         increase = entry["mae_increase_percent"]
         change = "" if increase is None else f"{increase:+.1f} %"
-        lines.append(
-            f"{start} {entry['mae_m']:.3f} | {change} | {entry['rmse_m']:.3f} | "
-            f"{entry['delta1']:.3f} |"
-        )
-    return "\n".join(lines) + "\n"
+        mae, rmse, delta1 = (f"{entry[key]:.3f}" for key in ("mae_m", "rmse_m", "delta1"))
+        rows.append([*cells, mae, change, rmse, delta1])
+    return Table(rows, head, strong="none")
 
 
-def draw_faults(result: Mapping[str, Any], title: str = "") -> Figure:
-    """Draw the error over the level of each fault, with the clean error and that without radar."""
+def left_out(result: Mapping[str, Any]) -> dict[str, str]:
+    """Return why faults were left out, by their titles."""
+    entries = (entry for entry in result["faults"] if "left_out" in entry)
+    return {f"left out: {entry['title']}": entry["left_out"] for entry in entries}
+
+
+def markdown_table(result: Mapping[str, Any]) -> str:
+    """Return the result as a Markdown table, and what was left out."""
+    table = table_of(result)
+    head, *rows = ("| " + " | ".join(map(str, c)) + " |" for c in (table.head, *table.rows))
+    reasons = [f"\n{name}: {reason}" for name, reason in left_out(result).items()]
+    return "\n".join([head, "|---" * len(table.head) + "|", *rows, *reasons]) + "\n"
+
+
+def robustness_page(result: Mapping[str, Any], title: str) -> Page:
+    """Return the report: the error over the level of each fault, then the figures.
+
+    Args:
+        result: Of :func:`run_faults`; may say more, such as ``model``.
+        title: Heading.
+    """
     by_fault: dict[str, list[Mapping[str, Any]]] = {}
     for entry in result["faults"]:
         by_fault.setdefault(entry["fault"], []).append(entry)
-    figure, panels = new_grid(len(by_fault))
     clean = result["clean"]["mae_m"]
     blind = next(
         (e["mae_m"] for e in by_fault.get("returns", []) if e["level"] == 0 and "mae_m" in e), None
     )
-    for axes, entries in zip(panels, by_fault.values(), strict=True):
-        axes.set_title(entries[0]["title"], fontsize=10, loc="left")
-        axes.set_xlabel(entries[0]["unit"], fontsize=9)
-        axes.axhline(clean, color=COLOURS[1], linewidth=1, label="no fault")
-        if blind is not None:
-            axes.axhline(blind, color=COLOURS[2], linewidth=1, linestyle="--", label="no radar")
-        known = [e for e in entries if "mae_m" in e]
-        axes.set_xticks(range(len(entries)), [f"{e['level']:g}" for e in entries])
-        if known:
-            places = [entries.index(e) for e in known]
-            axes.plot(places, [e["mae_m"] for e in known], "o-", color=COLOURS[0], label="fault")
-        else:
-            axes.text(0.5, 0.5, "left out", ha="center", transform=axes.transAxes)
+    charts = []
     top = max([clean, *(e["mae_m"] for e in result["faults"] if "mae_m" in e)])
-    for axes in panels:
-        axes.set_ylim(0, 1.1 * top)
-        axes.set_xlim(-0.4, None)
-    panels[0].set_ylabel("MAE (m)", fontsize=9)
-    panels[0].legend(frameon=False, fontsize=8, loc="lower left")
-    if title:
-        figure.suptitle(title, fontsize=11)
-    return figure
+    for entries in by_fault.values():
+        series = [
+            Series("fault", [e.get("mae_m") for e in entries]),
+            Series("no fault", [clean] * len(entries)),
+            Series("no radar", [blind] * len(entries)),
+        ]
+        labels = [f"{e['level']:g} {e['unit']}" for e in entries]
+        charts.append(line_chart(entries[0]["title"], "m", series, labels, top))
+    worst = max(
+        (e for e in result["faults"] if e.get("mae_increase_percent") is not None),
+        key=lambda e: float(e["mae_increase_percent"]),
+        default=None,
+    )
+    lead = f"Without a fault the mean absolute error is {clean:.3f} m."
+    if worst is not None:
+        lead += (
+            f" Of what was tried, {worst['title']}: {worst['level']:g} {worst['unit']} changes it "
+            f"most, by {worst['mae_increase_percent']:+.1f} %."
+        )
+    facts = [*left_out(result).items(), *result.get("model", {}).items()]
+    facts += result["protocol"].items()
+    sections = [
+        Section("Mean absolute error under each fault", charts=charts),
+        Section("Figures", tables=[table_of(result)]),
+        Section("How it was measured", tables=[Table(facts)]),
+    ]
+    return Page(title, lead, sections)

@@ -23,7 +23,6 @@ PACKAGES = {
     "openvino": "backend openvino",
     "onnxruntime": "backend onnx",
     "lightning": "train",
-    "matplotlib": "reports",
     "embreex": "simulate",
 }
 Level = Literal["ok", "note", "warning", "problem"]
