@@ -10,11 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
-from xd_rcdepth_ros.demo import pictures
-from xd_rcdepth_ros.demo.pictures import Panel
-from xd_rcdepth_ros.demo.report import Still, stills_section, write_report
-from xd_rcdepth_ros.evaluation.pictures import depth_scale, radar_scale
-from xd_rcdepth_ros.evaluation.pictures import error_scale as signed_error_scale
+from xd_rcdepth_ros.demo.report import Panel, Still, stills_section, write_report
+from xd_rcdepth_ros.evaluation.pictures import depth_scale, error_scale, radar_scale
 from xd_rcdepth_ros.report.page import Page
 
 
@@ -40,32 +37,9 @@ def test_files_beside_the_page(tmp_path: Path) -> None:
     assert sheet[:40, :200].max() > 200  # its label
 
 
-def test_error_colours_go_from_blue_to_red_and_leave_the_unknown_grey() -> None:
-    truth = np.full((20, 30), 20.0, np.float32)
-    truth[:, 10:20] = np.nan
-    truth[:, 20:] = 200.0  # beyond the cap
-    depth = np.full((20, 30), 20.0, np.float32)
-    depth[10:, :10] = 60.0
-    image = np.full((20, 30, 3), 100, np.uint8)
-    red, green, blue = np.moveaxis(pictures.error_picture(image, depth, truth), 2, 0)
-    assert blue[0, 0] > red[0, 0]
-    assert red[19, 0] > blue[19, 0]
-    for column in (15, 25):
-        assert red[0, column] == green[0, column] == blue[0, column] == 35
-
-
-def test_sparse_truth_becomes_dots() -> None:
-    truth = np.full((30, 30), np.nan, np.float32)
-    truth[15, 15] = 10.0
-    picture = pictures.error_picture(
-        np.zeros((30, 30, 3), np.uint8), np.full((30, 30), 10.0), truth
-    )
-    assert 9 <= np.count_nonzero(picture.any(axis=2)) <= 25
-
-
 def test_scales_name_their_ends() -> None:
     depths = [make(cap_m) for make in (depth_scale, radar_scale) for cap_m in (50.0, 80.0)]
-    for scale in (*depths, pictures.error_scale(), signed_error_scale()):
+    for scale in (*depths, error_scale()):
         assert scale.strip.shape == (16, 512, 3)
         assert scale.ticks[0][0] == 0.0
         assert scale.ticks[-1][0] == pytest.approx(1.0)

@@ -19,6 +19,8 @@ from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from xd_rcdepth_ros.cli.main import main
 from xd_rcdepth_ros.demo import birds_eye
+from xd_rcdepth_ros.demo.outputs import Answer, read_answers
+from xd_rcdepth_ros.demo.view import view_page
 from xd_rcdepth_ros.geometry import (
     DepthResult,
     LidarSweep,
@@ -58,7 +60,7 @@ def test_from_above_things_stand_where_they_are():
     assert changed.sum() == 2
 
 
-def write_outputs(path, stamps_ns):
+def write_outputs(path, stamps_ns, age_ms=33.0):
     """Write what a depth node publishes for these images: 20 m, off by a tenth, in 33 ms."""
     store = get_typestore(Stores.ROS2_JAZZY)
     kind = "xd_rcdepth_ros/msg/DepthStatus"
@@ -97,14 +99,14 @@ def write_outputs(path, stamps_ns):
                 **dict.fromkeys(NUMBERS, 0),
                 **dict.fromkeys(TEXTS, "a"),
                 "header": header,
-                "age_ms": 33.0,
+                "age_ms": age_ms,
                 "radar_names": ["front"],
                 "radar_stamps": [stamp],
                 "radar_offsets_s": np.zeros(1, "f4"),
                 "radar_returns": np.ones(1, "u4"),
                 "radar_returns_in_image": np.ones(1, "u4"),
                 "stage_names": ["network"],
-                "stage_ms": np.array([20.0], "f4"),
+                "stage_ms": np.array([age_ms - 13.0], "f4"),
                 "drop_reasons": [],
                 "drop_counts": np.zeros(0, "u8"),
             }
@@ -199,6 +201,24 @@ def test_without_recorded_depth_the_model_estimates_it(tmp_path, monkeypatch, ca
     assert (figures["frames_in_bag"], figures["frames"]) == (7, 4)
     ((reason, count),) = figures["left_out"].items()
     assert count == 1 and "image" in reason
+
+
+def test_a_frame_without_expected_error_is_shown_beside_those_that_have_it():
+    frame = frame_of(64, 48)
+    depth_m = np.full((48, 64), 10.0, np.float32)
+    errors = {1: 0.1 * depth_m, 2: None, 3: 0.1 * depth_m}
+    answers = {n: Answer(n, depth_m, frame.camera, None, error) for n, error in errors.items()}
+    frames = [replace(frame, stamp_ns=n) for n in errors]
+    page, _ = view_page(frames, lambda given: answers[given.stamp_ns], {2}, "bag", "A node.")
+    names = [name for name, _ in page.player.views]
+    assert names == ["Camera", "Depth", "Expected error", "From above"]
+    assert [len(shown.views) for shown in page.player.frames] == [4, 4, 4]
+
+
+def test_times_that_are_no_numbers_are_left_out(tmp_path):
+    outputs = write_outputs(tmp_path / "outputs", [START_NS], age_ms=np.nan)
+    (answer,) = read_answers(outputs, NODE).values()
+    assert answer.age_ms is None and answer.stage_ms == {}
 
 
 def test_a_browser_plays_the_page(page, tmp_path):

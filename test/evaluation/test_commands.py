@@ -14,7 +14,8 @@ from xd_rcdepth_ros.errors import RecordingError
 from xd_rcdepth_ros.evaluation.data import RecordedFrames
 from xd_rcdepth_ros.evaluation.error_map import METRICS
 from xd_rcdepth_ros.evaluation.evaluator import Prediction, evaluate
-from xd_rcdepth_ros.evaluation.pictures import error_picture, thicken
+from xd_rcdepth_ros.evaluation.pictures import error_picture, frame_pictures, thicken
+from xd_rcdepth_ros.evaluation.protocol import Protocol
 
 
 def test_frames_come_back_from_bags(make_frame, write_drive, tmp_path):
@@ -148,3 +149,19 @@ def test_error_colours():
     assert far[0] > far[2]  # red: said too far
     assert np.ptp(right.astype(int)) < 5  # grey: right
     assert unknown.max() < 40  # dark: not scored
+
+
+def test_errors_are_drawn_where_there_is_truth_within_the_cap(make_frame):
+    frame = make_frame(lidar_points=None)
+    frame.depth_m[:, :60] = 20.0
+    frame.depth_m[:, 60:] = 200.0
+    drawn = frame_pictures(frame, np.full(frame.depth_m.shape, 20, np.float32), Protocol())["error"]
+    assert drawn[:, :60].min() > 200  # grey: right
+    assert drawn[:, 60:].max() < 40  # dark: beyond the cap
+
+
+def test_a_sparse_sweep_is_drawn_as_dots_that_can_be_seen(make_frame):
+    frame = make_frame(lidar_points=20, dense=False)
+    drawn = frame_pictures(frame, np.full((64, 128), 5, np.float32), Protocol())["error"]
+    points = np.isfinite(Protocol().ground_truth(frame)).sum()
+    assert 2 * points < (drawn.max(axis=2) > 40).sum() < 10 * points

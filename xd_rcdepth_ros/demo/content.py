@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from xd_rcdepth_ros.demo import pictures
 from xd_rcdepth_ros.demo.drives import Leg
 from xd_rcdepth_ros.demo.figures import (
     CAP_M,
@@ -21,12 +20,12 @@ from xd_rcdepth_ros.demo.figures import (
     score_frame,
 )
 from xd_rcdepth_ros.demo.outputs import Answer, read_answers
-from xd_rcdepth_ros.demo.pictures import Panel
-from xd_rcdepth_ros.demo.report import Still, drive_player, stills_section
+from xd_rcdepth_ros.demo.report import Panel, Still, drive_player, stills_section
 from xd_rcdepth_ros.errors import RecordingError, XDRCDepthError
+from xd_rcdepth_ros.evaluation.pictures import frame_pictures
 from xd_rcdepth_ros.evaluation.row_baseline import RowBaseline, fit_row_baseline
 from xd_rcdepth_ros.geometry import SensorFrame
-from xd_rcdepth_ros.inference import DepthEstimator, colorize_depth
+from xd_rcdepth_ros.inference import DepthEstimator, colorize_depth, draw_radar
 from xd_rcdepth_ros.report.charts import Series, line_chart
 from xd_rcdepth_ros.report.page import Page, PlayerFrame, Section, Table
 from xd_rcdepth_ros.report.pictures import RGBImage, fit_width, jpeg
@@ -157,24 +156,32 @@ def _score_frame(
     truth_m = protocol_for(frame).ground_truth(frame)
     figures, depth_m = score_frame(frame, answer, truth_m, baseline)
     findings.frames_with_radar += bool(answer.radars)
-    if answer.radars is not None:  # only what the node used is drawn
-        used = tuple(sweep for sweep in frame.radar if sweep.name in answer.radars)
-        frame = replace(frame, radar=used)
+    frame = with_used_radar(frame, answer)
     findings.frames.append(figures)
     findings.latencies_ms.append(latency_ms)
     for stage, time_ms in answer.stage_ms.items():
         findings.stages_ms.setdefault(stage, []).append(time_ms)
-    camera, depth = pictures.camera_picture(frame), colorize_depth(depth_m, CAP_M)
-    seconds = (frame.stamp_ns - start_ns) / 1e9
-    caption = f"{seconds:.2f} s"
-    if latency_ms is not None:
-        caption += f", {latency_ms:.0f} ms"
-    if figures.mae_m is not None:
-        caption += f", MAE {figures.mae_m:.2f} m"
+    camera = draw_radar(frame.image, frame.radar_raster(), CAP_M)
+    depth = colorize_depth(depth_m, CAP_M)
+    caption = caption_of(frame.stamp_ns - start_ns, latency_ms, figures.mae_m)
     findings.preview.append(PlayerFrame([small(camera), small(depth)], caption))
     if frame.stamp_ns in chosen:
-        panels = _panels(frame, answer, camera, depth, depth_m, truth_m)
+        panels = _panels(frame, answer, camera, depth, depth_m)
         findings.stills.append(Still(f"frame_{len(findings.frames):04d}", panels))
+
+
+def with_used_radar(frame: SensorFrame, answer: Answer) -> SensorFrame:
+    """Return the frame with the radar that its depth was made with, so that no other is drawn."""
+    if answer.radars is None:
+        return frame
+    return replace(frame, radar=tuple(s for s in frame.radar if s.name in (answer.radars or ())))
+
+
+def caption_of(time_ns: int, latency_ms: float | None, mae_m: float | None) -> str:
+    """Return what is said below a frame of the moving preview; times from the first frame."""
+    latency = "" if latency_ms is None else f", {latency_ms:.0f} ms"
+    error = "" if mae_m is None else f", MAE {mae_m:.2f} m"
+    return f"{time_ns / 1e9:.2f} s{latency}{error}"
 
 
 def small(image: RGBImage) -> bytes:
@@ -188,7 +195,6 @@ def _panels(
     camera: RGBImage,
     depth: RGBImage,
     depth_m: NDArray[np.float32],
-    truth_m: NDArray[np.float32],
 ) -> list[Panel]:
     count = len(frame.radar_raster().pixels)
     source = "the exact depth" if frame.depth_m is not None else "the lidar"
@@ -204,8 +210,11 @@ def _panels(
     if answer.saliency is not None:
         text = "Grad-CAM of the mean depth: where the network looked; red counts most."
         panels.append(Panel("Saliency", text, answer.saliency))
-    error = pictures.error_picture(frame.image, depth_m, truth_m, CAP_M)
-    text = f"Distance to {source}, where that is known and nearer than {CAP_M:g} m."
+    text = (
+        f"Blue is too near, red too far: against {source}, where that is known and nearer than "
+        f"{CAP_M:g} m."
+    )
+    error = frame_pictures(frame, depth_m, protocol_for(frame))["error"]
     panels.append(Panel("Error", text, error))
     return panels
 

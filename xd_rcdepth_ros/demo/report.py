@@ -10,10 +10,42 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from xd_rcdepth_ros.demo.pictures import MAX_DEPTH_M, Panel, error_scale, sheet
-from xd_rcdepth_ros.evaluation.pictures import depth_scale, radar_scale
-from xd_rcdepth_ros.report.page import Page, Player, PlayerFrame, Section, write_page, write_whole
-from xd_rcdepth_ros.report.pictures import jpeg, png
+import cv2
+import numpy as np
+
+from xd_rcdepth_ros.demo.figures import CAP_M
+from xd_rcdepth_ros.evaluation.pictures import depth_scale, error_scale, radar_scale
+from xd_rcdepth_ros.report.page import (
+    Page,
+    Picture,
+    Player,
+    PlayerFrame,
+    Section,
+    write_page,
+    write_whole,
+)
+from xd_rcdepth_ros.report.pictures import RGBImage, data_uri, fit_width, jpeg, png
+
+_WHITE = (255, 255, 255)
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One picture and what it shows.
+
+    Attributes:
+        label: A few words, drawn into PNG files.
+        caption: One sentence, for the report.
+        image: (H, W, 3) uint8 RGB.
+    """
+
+    label: str
+    caption: str
+    image: RGBImage
+
+    def on_page(self) -> Picture:
+        """Return it as a page carries it."""
+        return Picture(self.label, self.caption, data_uri(jpeg(fit_width(self.image, 800))))
 
 
 @dataclass(frozen=True)
@@ -39,14 +71,14 @@ def drive_player(
         frames: At least one.
         period_ms: Time between two of them, milliseconds.
     """
-    scales = [radar_scale(MAX_DEPTH_M), depth_scale(MAX_DEPTH_M)]
+    scales = [radar_scale(CAP_M), depth_scale(CAP_M)]
     return Player(views, frames, period_ms, scales)
 
 
 def stills_section(title: str, text: str, stills: Sequence[Still]) -> Section:
     """Return the part of a page that shows moments in several views."""
     pictures = [("", [panel.on_page() for panel in still.panels]) for still in stills]
-    return Section(title, text, pictures, [error_scale(), depth_scale(MAX_DEPTH_M)])
+    return Section(title, text, pictures, [error_scale(), depth_scale(CAP_M)])
 
 
 def write_report(
@@ -74,3 +106,30 @@ def write_report(
     write_page(folder / "report.html", page)
     write_whole(folder / "report.json", (json.dumps(summary, indent=1) + "\n").encode())
     return folder / "report.html"
+
+
+def sheet(panels: Sequence[Panel], width: int = 640, columns: int = 2) -> RGBImage:
+    """Return panels side by side, each ``width`` pixels wide and with its label drawn in."""
+    gap = 4
+    tiles = [_labelled(fit_width(p.image, width), p.label) for p in panels]
+    height = max(tile.shape[0] for tile in tiles)
+    rows = -(-len(tiles) // columns)
+    size = (rows * (height + gap) - gap, columns * (width + gap) - gap, 3)
+    canvas = np.full(size, 255, np.uint8)
+    for index, tile in enumerate(tiles):
+        top, left = index // columns * (height + gap), index % columns * (width + gap)
+        canvas[top : top + tile.shape[0], left : left + width] = tile
+    return canvas
+
+
+def _labelled(image: RGBImage, label: str) -> RGBImage:
+    picture = image.copy()
+    size = max(10, round(picture.shape[1] / 32))
+    margin = size // 2
+    font, scale = cv2.FONT_HERSHEY_SIMPLEX, size / 30
+    (text_width, _), _ = cv2.getTextSize(label, font, scale, 1)
+    box = picture[: size + 2 * margin, : text_width + 2 * margin]
+    box[:] = (box * 0.3).astype(np.uint8)
+    place = (margin, margin + round(0.85 * size))
+    cv2.putText(picture, label, place, font, scale, _WHITE, 1, cv2.LINE_AA)
+    return picture

@@ -12,9 +12,8 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from xd_rcdepth_ros.demo import pictures
 from xd_rcdepth_ros.demo.birds_eye import HIGHEST_M, LEGEND, LOWEST_M, draw_birds_eye
-from xd_rcdepth_ros.demo.content import metres, small
+from xd_rcdepth_ros.demo.content import caption_of, metres, small, with_used_radar
 from xd_rcdepth_ros.demo.figures import (
     CAP_M,
     FrameFigures,
@@ -24,11 +23,11 @@ from xd_rcdepth_ros.demo.figures import (
     score_frame,
 )
 from xd_rcdepth_ros.demo.outputs import Answer, onto_image
-from xd_rcdepth_ros.demo.pictures import Panel
-from xd_rcdepth_ros.demo.report import Still, drive_player, stills_section
+from xd_rcdepth_ros.demo.report import Panel, Still, drive_player, stills_section
 from xd_rcdepth_ros.errors import RecordingError
+from xd_rcdepth_ros.evaluation.pictures import frame_pictures
 from xd_rcdepth_ros.geometry import SensorFrame
-from xd_rcdepth_ros.inference import DepthEstimator, colorize_depth, overlay_heatmap
+from xd_rcdepth_ros.inference import DepthEstimator, colorize_depth, draw_radar, overlay_heatmap
 from xd_rcdepth_ros.report.charts import Series, line_chart
 from xd_rcdepth_ros.report.page import Page, PlayerFrame, Section, Table
 from xd_rcdepth_ros.report.pictures import RGBImage
@@ -40,7 +39,7 @@ _CAPTIONS = {
     "Expected error": f"share of the depth; red: {GREATEST_ERROR:.0%} or more, black: no depth",
     "From above": f"{LEGEND}; lines every 10 m; {LOWEST_M:g} to {HIGHEST_M:g} m over the camera",
     "Saliency": "where the depth comes from; red counts most",
-    "Error": "difference to lidar or exact depth, where that is known",
+    "Error": "blue too near, red too far: against lidar or exact depth, where that is known",
 }
 
 
@@ -95,27 +94,22 @@ def view_page(
     names: list[str] = []
     for frame in frames:
         answer = answer_to(frame)
-        if answer.radars is not None:  # only what was used is drawn
-            frame = replace(
-                frame, radar=tuple(s for s in frame.radar if s.name in (answer.radars or ()))
-            )
+        frame = with_used_radar(frame, answer)
         truth_m = protocol_for(frame).ground_truth(frame)
         scored, depth_m = score_frame(frame, answer, truth_m, None)
         views = _views(frame, answer, depth_m)
         names = names or list(views)
-        caption = f"{(frame.stamp_ns - (answers or [answer])[0].stamp_ns) / 1e9:.2f} s"
-        if answer.age_ms is not None:
-            caption += f", {answer.age_ms:.0f} ms"
-        if scored.mae_m is not None:
-            caption += f", MAE {scored.mae_m:.2f} m"
-        preview.append(PlayerFrame([small(views[name]) for name in names], caption))
+        time_ns = frame.stamp_ns - (answers or [answer])[0].stamp_ns
+        caption = caption_of(time_ns, answer.age_ms, scored.mae_m)
+        empty = np.zeros_like(frame.image)  # where this frame lacks what the first one had
+        preview.append(PlayerFrame([small(views.get(name, empty)) for name in names], caption))
         answers.append(replace(answer, depth_m=None, error=None, saliency=None))
         figures.append(scored)
         if frame.stamp_ns in chosen:
             if answer.saliency is not None:
                 views["Saliency"] = answer.saliency
             if np.isfinite(truth_m).any():
-                views["Error"] = pictures.error_picture(frame.image, depth_m, truth_m, CAP_M)
+                views["Error"] = frame_pictures(frame, depth_m, protocol_for(frame))["error"]
             panels = [Panel(name, _CAPTIONS[name], picture) for name, picture in views.items()]
             stills.append(Still(f"frame_{len(preview):04d}", panels))
     if not preview:
@@ -136,7 +130,8 @@ def view_page(
 
 
 def _views(frame: SensorFrame, answer: Answer, depth_m: NDArray[np.float32]) -> dict[str, RGBImage]:
-    views = {"Camera": pictures.camera_picture(frame), "Depth": colorize_depth(depth_m, CAP_M)}
+    camera = draw_radar(frame.image, frame.radar_raster(), CAP_M)
+    views = {"Camera": camera, "Depth": colorize_depth(depth_m, CAP_M)}
     if answer.error is not None:
         assert answer.camera is not None
         error = onto_image(answer.error, answer.camera, frame.camera)
