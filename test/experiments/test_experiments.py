@@ -341,6 +341,12 @@ def test_simulation_realism(script, astyx_layout, tmp_path):
     assert (tmp_path / "results.png").exists()
 
 
+def test_all_results_on_a_page(script, tmp_path):
+    script("page.py", "--out", tmp_path / "page.html").main()
+    sections = (tmp_path / "page.html").read_text().count("<h2>")
+    assert sections == len(list(EXPERIMENTS.glob("*/results.json"))) > 5
+
+
 def test_no_script_is_left_out():
     scripts = {str(path.relative_to(EXPERIMENTS)) for path in EXPERIMENTS.rglob("*.py")}
     assert scripts == TESTED
