@@ -248,7 +248,8 @@ def _require(points: NDArray[np.void], wanted: Sequence[str]) -> None:
     if missing:
         raise MessageError(
             f"cloud has no field {', '.join(missing)}; it has: {', '.join(names) or 'none'}. Map "
-            "each quantity to the name of its field in the cloud, or to '' if it is not measured."
+            "each quantity to the name of its field in the cloud, or to '' if it is not measured: "
+            "by the node's parameters radar.<name>.fields.*, offline by --radar-fields."
         )
 
 
