@@ -61,7 +61,8 @@ def number(value: float | None) -> str:
     return f"{value:.1f}" if abs(value) >= 100 else f"{value:.3f}"
 
 
-def _row(name: str, figures: Mapping[str, Any], more: str) -> list[str]:
+def _row(name: str, figures: Mapping[str, Any], more: str = "") -> list[str]:
+    more = more or f"{figures['pixels']:,}"
     return [name, more, *(number(figures[metric]) for metric in METRICS)]
 
 
@@ -75,36 +76,18 @@ def _tables(result: Mapping[str, Any], predictors: Mapping[str, Any]) -> list[Ta
             for name, card in predictors.items()
         ]
         tables.append(Table(rows, ["", "cap", *heads], f"By cap, {title}", "model"))
-    between = [
-        _row(label(name), b, f"{b['pixels']:,}")
-        for name, b in ((n, card["between_points"]) for n, card in predictors.items())
-    ]
-    ranges = [_row(f"{_range(b, 'm')} m", b, f"{b['pixels']:,}") for b in result["by_range"]]
-    alone = result["without_radar"]
-    distances = [
-        *(
-            _row(f"{_range(b, 'px')} px", b, f"{b['pixels']:,}")
-            for b in result["by_radar_distance"]
-        ),
-        _row("frame without a return", alone, f"{alone['pixels']:,}"),
-    ]
+    between = [_row(label(name), card["between_points"]) for name, card in predictors.items()]
+    ranges = [_row(f"{_range(b, 'm')} m", b) for b in result["by_range"]]
+    distances = [_row(f"{_range(b, 'px')} px", b) for b in result["by_radar_distance"]]
+    distances.append(_row("frame without a return", result["without_radar"]))
+    for rows, title in (
+        (between, "Between the points of the sweep: truth interpolated (not in the protocol)"),
+        (ranges, "By true depth"),
+        (distances, "By distance to the nearest radar return in the image"),
+    ):
+        tables.append(Table(rows, ["", "pixels", *heads], f"{title}, all pixels", "model"))
     tags = [_row(tag, b, str(b["frames_scored"])) for tag, b in result["by_tag"].items()]
-    pixels = ["", "pixels", *heads]
-    return [
-        *tables,
-        Table(
-            between,
-            pixels,
-            "Between the points of the sweep: truth interpolated, all pixels (not part of the "
-            "published protocol)",
-            "model",
-        ),
-        Table(ranges, pixels, "By true depth, all pixels"),
-        Table(
-            distances, pixels, "By distance to the nearest radar return in the image, all pixels"
-        ),
-        Table(tags, ["", "frames", *heads], "By tag, mean over frames"),
-    ]
+    return [*tables, Table(tags, ["", "frames", *heads], "By tag, mean over frames")]
 
 
 def _range(bounds: Mapping[str, Any], unit: str) -> str:

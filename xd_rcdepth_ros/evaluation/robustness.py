@@ -182,8 +182,9 @@ def robustness_page(result: Mapping[str, Any], title: str) -> Page:
         series = [
             Series("fault", [e.get("mae_m") for e in entries]),
             Series("no fault", [clean] * len(entries)),
-            Series("no radar", [blind] * len(entries)),
         ]
+        if blind is not None:
+            series.append(Series("no radar", [blind] * len(entries)))
         labels = [f"{e['level']:g} {e['unit']}" for e in entries]
         charts.append(line_chart(entries[0]["title"], "m", series, labels, top))
     worst = max(
