@@ -64,7 +64,7 @@ def make_blueprint(given: argparse.Namespace) -> rrb.Blueprint:
     )
     return rrb.Blueprint(
         rrb.Horizontal(pictures, right, column_shares=[3, 2]),
-        rrb.TimePanel(timeline="ros2_timestamp"),
+        rrb.TimePanel(timeline=given.timeline),
         collapse_panels=True,
     )
 
@@ -110,6 +110,11 @@ def main() -> None:
     parser.add_argument("--radar", default="/radar/front", help="radar clouds")
     parser.add_argument("--lidar", default="/lidar/top", help="lidar clouds")
     parser.add_argument("--frame", default="base_link", help="frame to look from at the clouds")
+    parser.add_argument(
+        "--timeline",
+        default="message_log_time",  # rerun keeps transforms by no other
+        help="ros2_timestamp goes by the messages' stamps, and shows no clouds",
+    )
     given = parser.parse_args()
     files = find_files(given.bags)
     recording = rr.RecordingStream(APPLICATION)
