@@ -44,7 +44,9 @@ def make_blueprint(given: argparse.Namespace) -> rrb.Blueprint:
         contents=[points, given.radar, given.lidar, "/tf/**", "/tf_static/**"],
         spatial_information=rrb.SpatialInformation(target_frame=given.frame),
         overrides={
-            points: rr.Points3D.from_fields(radii=rr.Radius.ui_points(1.5)),
+            points: rr.Points3D.from_fields(  # rerun does not read the field rgb
+                colors=(90, 140, 220), radii=rr.Radius.ui_points(1.5)
+            ),
             given.radar: rr.Points3D.from_fields(colors=(255, 80, 80), radii=0.3),
             given.lidar: rr.Points3D.from_fields(
                 colors=(120, 120, 120), radii=rr.Radius.ui_points(1.0)
