@@ -28,10 +28,11 @@ EXPERIMENTS = Path(__file__).resolve().parents[2] / "experiments"
 SMALL = {"width": 128, "height": 64, "focal_px": 83.0}
 TESTED = {
     "arms.py", "backend_errors/measure.py", "dense_supervision/study.py", "depth_pictures.py",
-    "encoder_weights.py", "page.py", "road/figures.py", "road/fit_radar.py", "road/made_radar.py",
+    "encoder_weights.py", "layouts/compare.py", "page.py", "road/figures.py", "road/fit_radar.py",
+    "road/made_radar.py",
     "multi_camera/measure.py", "road/pack.py", "road/publish.py", "saliency_share/measure.py",
     "simulation/drives.py", "simulation/pictures.py", "simulation/realism.py",
-    "simulation/road_frames.py",
+    "simulation/road_frames.py", "training_step/measure.py",
 }  # fmt: skip
 
 
@@ -145,6 +146,41 @@ def test_depth_pictures(script, recordings, tmp_path):
         recordings / "astyx", "--frames", 0, 0,
     ).main()  # fmt: skip
     assert picture.stat().st_size > 10_000
+
+
+def test_layouts(script, recordings, tmp_path, monkeypatch):
+    shutil.copy(EXPERIMENTS / "layouts/layouts.yaml", tmp_path)
+    source = {"path": str(recordings / "astyx"), "supervision": {"sweeps_each_way": 0}}
+    changes = {
+        "train": [{**source, "split": "train"}],
+        "validation": [{**source, "split": "val"}],
+        "size": [64, 96],
+        "focal_length_px": 60.0,
+        "encoders": {},
+        "output": str(tmp_path),
+        "cache": str(tmp_path / "cache"),
+        "accelerator": "cpu",
+        "schedule": {"steps": 1, "batch_size": 1, "warmup_steps": 0},
+    }
+    settings = [
+        f"--set={k}={yaml.safe_dump(v, default_flow_style=True)}" for k, v in changes.items()
+    ]
+    module = script(
+        "layouts/compare.py", "--folder", tmp_path, "--recordings", recordings, "--turns", 1,
+        *settings,
+    )  # fmt: skip
+    monkeypatch.setattr(module, "SETS", {"astyx_val": ("astyx", "val")})
+    monkeypatch.setattr(module, "GRID", (64, 96))
+    monkeypatch.setattr(module, "PRECISIONS", ("fp32",))
+    monkeypatch.setattr(module, "quantise", lambda file: "not tried")
+    module.main()
+    layouts = json.loads((tmp_path / "results.json").read_text())["layouts"]
+    assert list(layouts) == ["first", "half_radar", "shipped", "lean"]
+    gmac = [row["gmac_352x704"] for row in layouts.values()]
+    assert gmac == sorted(gmac, reverse=True) and gmac[-1] > 0
+    assert all(8_620_000 < row["parameters"] < 8_890_000 for row in layouts.values())
+    assert all(row["mae_m"]["astyx_val"] > 0 < row["median_ms"]["fp32"] for row in layouts.values())
+    assert (tmp_path / "results.png").stat().st_size > 5_000
 
 
 def test_encoder_weights(script, tmp_path, monkeypatch):
@@ -345,6 +381,22 @@ def test_all_results_on_a_page(script, tmp_path):
     script("page.py", "--out", tmp_path / "page.html").main()
     sections = (tmp_path / "page.html").read_text().count("<h2>")
     assert sections == len(list(EXPERIMENTS.glob("*/results.json"))) > 5
+
+
+def test_training_step(script, tmp_path, monkeypatch):
+    module = script(
+        "training_step/measure.py", "--size", 64, 96, "--batch-size", 2, "--turns", 1,
+        "--folder", tmp_path,
+    )  # fmt: skip
+    kinds = {name: module.KINDS[name] for name in ("direct", "both bf16")}
+    monkeypatch.setattr(module, "KINDS", kinds)
+    module.main()
+    found = json.loads((tmp_path / "results.json").read_text())["kinds"]
+    assert list(found) == list(kinds)
+    for kind in found.values():
+        assert kind["cpu_s"] > 0 and sum(kind["shares"].values()) == pytest.approx(1, abs=0.01)
+        assert 0.05 < kind["shares"]["convolutions"] < 0.9
+    assert (tmp_path / "results.png").stat().st_size > 5_000
 
 
 def test_no_script_is_left_out():
