@@ -97,6 +97,8 @@ def test_charts_and_lines_show_what_was_measured():
     lines = "\n".join(summary_lines(result))
     assert "openvino bf16: 64x96 3.0 ms" in lines and "0.40 of the earlier" in lines
     assert "sustained 20.0 images a second" in lines
+    node_alone = "\n".join(summary_lines({"node": result["node"]}))  # --parts node
+    assert node_alone in lines.replace(" (bare network 25.0)", "") and node_alone
     assert summary_lines({}) == [] and not benchmark_page({}).sections[0].charts
 
 

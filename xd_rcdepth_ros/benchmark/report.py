@@ -63,10 +63,11 @@ def summary_lines(result: Mapping[str, Any]) -> list[str]:
         lines.append(f"start of a process to first depth: {result['cold_start_s']:.1f} s")
     node = result.get("node")
     if node is not None and node["p50_ms"] is not None:
+        bare = f" (bare network {result['bare']['fps']:.1f})" if "bare" in result else ""
         lines.append(
             f"node over DDS: {node['p50_ms']:.1f} ms from publish to receive (p50), of which "
             f"inference {node['inference_p50_ms']:.1f} ms; sustained {node['sustained_fps']:.1f} "
-            f"images a second (bare network {result['bare']['fps']:.1f}); {node['rss_mb']:.0f} MB"
+            f"images a second{bare}; {node['rss_mb']:.0f} MB"
         )
     return lines
 
