@@ -92,7 +92,7 @@ def unsafe(tree: ast.AST) -> list[str]:
 def test_nothing_is_unpickled_evaluated_or_given_to_a_shell(path):
     tree = ast.parse(path.read_text())
     assert not unsafe(tree)
-    if "xd_rcdepth_ros" in path.parts:
+    if path.relative_to(PROJECT).parts[0] == "xd_rcdepth_ros":  # the clone may be named so, too
         calls = [ast.unparse(n.func) for n in ast.walk(tree) if isinstance(n, ast.Call)]
         assert "torch.load" not in calls
 

@@ -51,7 +51,7 @@ PRECISIONS = ("fp32", "bf16", "int8")
 def train(name: str, layout: dict[str, Any], base: Path, settings: dict[str, Any]) -> Path:
     """Train one layout to its end and return its model file."""
     output = Path(settings.get("output", "out/layouts")) / name
-    config = read_config(base, {**settings, "output": str(output), "student": layout})
+    config = read_config(base, {**settings, **layout, "output": str(output)})
 
     def report(progress: Progress) -> None:
         steps = f"{progress.step}/{progress.steps_total}"
@@ -156,7 +156,7 @@ def main() -> None:
         parameters = sum(p.numel() for p in network.parameters())
         gmac = round(count_gmac(network, *GRID), 2)
         rows[name] = {
-            "layout": layouts[name],
+            "layout": layouts[name]["student"],
             "parameters": parameters,
             "gmac_352x704": gmac,
             "mae_m": maes[name],

@@ -68,8 +68,8 @@ def sky_shift(model: Path, recordings: Path, every: int) -> float:
             assert frame.sky is not None
             likely = sky_probability(str(model), frame)
             others.append(likely[(frame.sky == NOT_SKY) & np.isfinite(likely)][::16])
-    limit = np.clip(np.quantile(np.concatenate(others), 1 - FALSE_SKY), 1e-6, 1 - 1e-6)
-    return float(-np.log(limit / (1 - limit)))
+    likely = np.clip(np.concatenate(others).astype(float), 1e-6, 1 - 1e-6)
+    return float(-np.quantile(np.log(likely / (1 - likely)), 1 - FALSE_SKY))
 
 
 def write_mean(models: Sequence[Path], out: Path) -> None:

@@ -175,7 +175,7 @@ def test_layouts(script, recordings, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "quantise", lambda file: "not tried")
     module.main()
     layouts = json.loads((tmp_path / "results.json").read_text())["layouts"]
-    assert list(layouts) == ["first", "half_radar", "shipped", "lean"]
+    assert list(layouts) == ["first", "shipped", "lean"]
     gmac = [row["gmac_352x704"] for row in layouts.values()]
     assert gmac == sorted(gmac, reverse=True) and gmac[-1] > 0
     assert all(8_620_000 < row["parameters"] < 8_890_000 for row in layouts.values())
@@ -232,7 +232,8 @@ def test_road_publish(script, recordings, tmp_path, monkeypatch):
     before, _ = load_checkpoint(shipped_model())
     shift = network.head.bias[ERROR] - before.head.bias[ERROR]
     assert factor > 0 and float(shift.exp()) == pytest.approx(factor, abs=1e-3)
-    assert module.sky_shift(out, recordings, 1) == pytest.approx(0, abs=0.02)  # done already
+    # bf16, in which a CPU may compute, has steps of 0.03 between logits of 4 to 8.
+    assert module.sky_shift(out, recordings, 1) == pytest.approx(0, abs=0.04)  # done already
     assert float(network.head.bias[SKY] - before.head.bias[SKY]) == pytest.approx(
         header.metrics["sky_shift"], abs=0.02
     )

@@ -7,7 +7,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tarfile
 import zipfile
 from pathlib import Path
 from xml.etree import ElementTree
@@ -56,8 +55,7 @@ def source(tmp_path_factory):
 def sdist(source, tmp_path_factory):
     """Return the sdist unpacked."""
     folder = tmp_path_factory.mktemp("sdist")
-    with tarfile.open(build("sdist", source, folder)) as archive:
-        archive.extractall(folder, filter="data")
+    shutil.unpack_archive(build("sdist", source, folder), folder)
     return next(path for path in folder.iterdir() if path.is_dir())
 
 
