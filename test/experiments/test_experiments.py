@@ -78,6 +78,22 @@ def recordings(astyx_layout, tmp_path_factory) -> Path:
     return folder
 
 
+def tiny_training(recordings: Path, cache: Path, **more: object) -> list[str]:
+    """Return options that make a training learn from the tiny drive on a small grid."""
+    source = {"path": str(recordings / "astyx"), "supervision": {"sweeps_each_way": 0}}
+    changes = {
+        "train": [{**source, "split": "train"}],
+        "validation": [{**source, "split": "val"}],
+        "size": [64, 96],
+        "focal_length_px": 60.0,
+        "encoders": {},
+        "cache": str(cache),
+        "accelerator": "cpu",
+        **more,
+    }
+    return [f"--set={k}={yaml.safe_dump(v, default_flow_style=True)}" for k, v in changes.items()]
+
+
 @pytest.mark.timeout(600)
 def test_arms_of_two_steps(script, recordings, tmp_path):
     folder = tmp_path / "astyx"
@@ -86,22 +102,13 @@ def test_arms_of_two_steps(script, recordings, tmp_path):
     (folder / "arms.yaml").write_text(
         "direct: {}\ndistribution: {student_objective.distribution: 1.0}\n"
     )
-    source = {"path": str(recordings / "astyx"), "supervision": {"sweeps_each_way": 0}}
-    changes = {
-        "train": [{**source, "split": "train"}],
-        "validation": [{**source, "split": "val"}],
-        "size": [64, 96],
-        "focal_length_px": 60.0,
-        "student": {"decoder_channels": [32, 16, 16, 8], "daspp_growth": 8},
-        "encoders": {},
-        "augmentation": {},
-        "cache": str(tmp_path / "cache"),
-        "accelerator": "cpu",
-        "schedule": {"steps": 2, "batch_size": 2, "warmup_steps": 1, "validate_every": 2},
-    }
-    settings = [
-        f"--set={k}={yaml.safe_dump(v, default_flow_style=True)}" for k, v in changes.items()
-    ]
+    settings = tiny_training(
+        recordings,
+        tmp_path / "cache",
+        student={"decoder_channels": [32, 16, 16, 8], "daspp_growth": 8},
+        augmentation={},
+        schedule={"steps": 2, "batch_size": 2, "warmup_steps": 1, "validate_every": 2},
+    )
     script(
         "arms.py", folder, "--teacher", shipped_model(), "--seeds", 0, "--output",
         tmp_path / "runs", *settings,
@@ -150,21 +157,12 @@ def test_depth_pictures(script, recordings, tmp_path):
 
 def test_layouts(script, recordings, tmp_path, monkeypatch):
     shutil.copy(EXPERIMENTS / "layouts/layouts.yaml", tmp_path)
-    source = {"path": str(recordings / "astyx"), "supervision": {"sweeps_each_way": 0}}
-    changes = {
-        "train": [{**source, "split": "train"}],
-        "validation": [{**source, "split": "val"}],
-        "size": [64, 96],
-        "focal_length_px": 60.0,
-        "encoders": {},
-        "output": str(tmp_path),
-        "cache": str(tmp_path / "cache"),
-        "accelerator": "cpu",
-        "schedule": {"steps": 1, "batch_size": 1, "warmup_steps": 0},
-    }
-    settings = [
-        f"--set={k}={yaml.safe_dump(v, default_flow_style=True)}" for k, v in changes.items()
-    ]
+    settings = tiny_training(
+        recordings,
+        tmp_path / "cache",
+        output=str(tmp_path),
+        schedule={"steps": 1, "batch_size": 1, "warmup_steps": 0},
+    )
     module = script(
         "layouts/compare.py", "--folder", tmp_path, "--recordings", recordings, "--turns", 1,
         *settings,
