@@ -10,9 +10,9 @@ from torch import Tensor, nn
 class DepthwiseConv2d(nn.Conv2d):
     """A convolution of each channel by itself; its parameters are those of ``nn.Conv2d``.
 
-    On a CPU, PyTorch computes the backward pass of strided and of 5x5 depthwise convolutions six
-    to nine times as slowly in bfloat16 as in single precision. Such layers are trained in single
-    precision, also under autocast. Inference is not touched.
+    On a CPU, PyTorch computes the backward pass of strided, of dilated and of 5x5 depthwise
+    convolutions three to nine times as slowly in bfloat16 as in single precision. Such layers are
+    trained in single precision, also under autocast. Inference is not touched.
 
     Attributes:
         trains_in_single: Train in single precision under autocast to bfloat16.
@@ -24,7 +24,7 @@ class DepthwiseConv2d(nn.Conv2d):
         super().__init__(
             channels, channels, kernel, stride, padding, dilation, groups=channels, bias=False
         )
-        self.trains_in_single = stride > 1 or kernel > 3
+        self.trains_in_single = stride > 1 or kernel > 3 or dilation > 1
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, channels, H, W) to (B, channels, H', W'), in the type of ``x``."""
