@@ -13,19 +13,18 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from xd_rcdepth_ros.network.chain import Chain
 from xd_rcdepth_ros.network.depthwise import DepthwiseConv2d
 
 
-def pointwise_conv(inputs: int, outputs: int) -> nn.Sequential:
+def pointwise_conv(inputs: int, outputs: int) -> Chain:
     """Return a 1x1 convolution, batch normalisation and ReLU."""
-    return nn.Sequential(
-        nn.Conv2d(inputs, outputs, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()
-    )
+    return Chain(nn.Conv2d(inputs, outputs, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU())
 
 
-def separable_conv(inputs: int, outputs: int, dilation: int = 1) -> nn.Sequential:
+def separable_conv(inputs: int, outputs: int, dilation: int = 1) -> Chain:
     """Return depthwise 3x3 + point-wise 1x1, batch normalisation and ReLU; keeps height, width."""
-    return nn.Sequential(
+    return Chain(
         DepthwiseConv2d(inputs, 3, 1, dilation, dilation),
         nn.Conv2d(inputs, outputs, 1, bias=False),
         nn.BatchNorm2d(outputs),
@@ -50,9 +49,7 @@ class PointwiseDASPP(nn.Module):
         width = channels
         for dilation in dilations:
             reduce = pointwise_conv(width, 2 * growth)
-            self.branches.append(
-                nn.Sequential(reduce, separable_conv(2 * growth, growth, dilation))
-            )
+            self.branches.append(Chain(reduce, separable_conv(2 * growth, growth, dilation)))
             width += growth
         self.project = pointwise_conv(width, channels)
 

@@ -26,10 +26,11 @@ class DepthwiseConv2d(nn.Conv2d):
         )
         self.trains_in_single = stride > 1 or kernel > 3 or dilation > 1
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (B, channels, H, W) to (B, channels, H', W'), in the type of ``x``."""
-        half = x.dtype == torch.bfloat16 and x.device.type == "cpu"
+    def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        half = input.dtype == torch.bfloat16 and input.device.type == "cpu"
         if half and self.trains_in_single and torch.is_grad_enabled():
             with torch.autocast("cpu", enabled=False):
-                return super().forward(x.float()).to(x.dtype)
-        return super().forward(x)
+                single: Tensor = super()._conv_forward(input.float(), weight, bias)
+                return single.to(input.dtype)
+        result: Tensor = super()._conv_forward(input, weight, bias)
+        return result

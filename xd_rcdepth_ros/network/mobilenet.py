@@ -13,6 +13,7 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
+from xd_rcdepth_ros.network.chain import Chain
 from xd_rcdepth_ros.network.depthwise import DepthwiseConv2d
 
 # Blocks as (expansion, output channels, repeats, first stride), table 2 of the paper.
@@ -53,7 +54,7 @@ class InvertedResidual(nn.Module):
         layers = _conv_bn_relu(inputs, hidden, 1, 1) if expansion != 1 else []
         layers += _conv_bn_relu(hidden, hidden, 3, stride, depthwise=True)
         layers += [nn.Conv2d(hidden, outputs, 1, bias=False), nn.BatchNorm2d(outputs)]
-        self.conv = nn.Sequential(*layers)
+        self.conv = Chain(*layers)
         self.residual = stride == 1 and inputs == outputs
 
     def forward(self, x: Tensor) -> Tensor:
@@ -67,14 +68,14 @@ class MobileNetV2Encoder(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        layers: list[nn.Module] = [nn.Sequential(*_conv_bn_relu(3, 32, 3, 2))]
+        layers: list[nn.Module] = [Chain(*_conv_bn_relu(3, 32, 3, 2))]
         channels = 32
         for expansion, outputs, repeats, stride in _STAGES:
             for number in range(repeats):
                 first = stride if number == 0 else 1
                 layers.append(InvertedResidual(channels, outputs, first, expansion))
                 channels = outputs
-        layers.append(nn.Sequential(*_conv_bn_relu(channels, 1280, 1, 1)))
+        layers.append(Chain(*_conv_bn_relu(channels, 1280, 1, 1)))
         self.features = nn.ModuleList(layers)
 
     def forward(self, x: Tensor) -> list[Tensor]:
