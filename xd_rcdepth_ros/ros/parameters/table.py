@@ -126,9 +126,9 @@ class NodeParameters(ParameterTable):
     )
     sync_max_lead: float = parameter(
         "sync.max_lead",
-        2.0,
+        0.01,
         "An image that has a fitting sweep does not wait for a nearer one that is measured later "
-        "than this after it. Less means less delay, and other sweeps than evaluate takes.",
+        "than this after it. More (2.0) means the sweeps that evaluate takes, and more delay.",
         "s",
         limits=(0.0, 2.0),
     )
