@@ -10,13 +10,13 @@ _xd_rcdepth() {
         *" convert astyx"*) options="--out --storage --check --jobs --json --split" ;;
         *" convert zju"*) options="--out --storage --check --jobs --json --split --dense" ;;
         *" convert camvid"*) options="--out --storage --check --jobs --json --split" ;;
-        *" demo "*) options="--data --out --model --device --topics --radar-fields --frames --rate" ;;
+        *" demo "*) options="--data --out --model --device --topics --radar-fields --frames --rate --json" ;;
         *" describe "*) options="--model --json" ;;
         *" doctor "*) options="--image --camera-info --radar --seconds --model --device --json" ;;
-        *" evaluate "*) options="--model --data --split --json --report --clamp --baselines --truth --rows --camera --topics --radar-fields --sweeps --keyframes --every --examples --device --backend --precision" ;;
+        *" evaluate "*) options="--data --model --split --json --report --clamp --baselines --truth --rows --camera --topics --radar-fields --sweeps --keyframes --every --examples --device --backend --precision" ;;
         *" export "*) options="--format --out --model --precision --calibrate --frames --json" ;;
         *" predict "*) options="--image --calibration --out --radar --radar-fields --radar-pixels --model --device --saliency --json" ;;
-        *" robustness "*) options="--model --data --out --split --fault --speed --clamp --truth --rows --camera --topics --radar-fields --keyframes --every --device --json" ;;
+        *" robustness "*) options="--data --model --out --split --fault --speed --clamp --truth --rows --camera --topics --radar-fields --keyframes --every --device --json" ;;
         *" simulate "*) options="--out --frames --seed --radar --sensor --place --weather --time-of-day --size --rate --traffic --storage --layout --workers --json" ;;
         *" train "*) options="--recordings --topics --radar-fields --teacher --output --set --resume --no-resume --json" ;;
         *" view "*) options="--out --outputs --frames --camera --topics --radar-fields --model --device --json" ;;

@@ -17,7 +17,8 @@ from xd_rcdepth_ros.cli.main import VERBS
 _BEGIN = """# Commands
 
 Made by `tools/commands_page.py`. Exit status: 0 done, 1 failed (the reason is on standard error),
-2 bad usage. `xd-rcdepth --help` lists the verbs, `xd-rcdepth <verb> --help` says what is here.
+2 bad usage, 130 interrupted. `--json FILE` of any command writes what it found or made.
+`xd-rcdepth --help` lists the verbs, `xd-rcdepth <verb> --help` says what is here.
 `. config/completion.bash` lets bash complete verbs and options.
 """
 

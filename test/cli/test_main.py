@@ -31,7 +31,10 @@ def commands_in(path):
 
 
 def test_commands_keep_to_what_typer_0_4_knows():
-    """Ubuntu 22.04 has typer 0.4: no Annotated, no ``X | None``, no option without a default."""
+    """Ubuntu 22.04 has typer 0.4: no Annotated, no ``X | None``, no option without a default.
+
+    Each command also writes its figures with ``--json``.
+    """
     found = 0
     for path in sorted(Path(cli.__file__).parent.glob("*.py")):
         assert "Annotated" not in path.read_text(), path
@@ -39,6 +42,7 @@ def test_commands_keep_to_what_typer_0_4_knows():
             found += 1
             arguments = command.args.args
             assert len(command.args.defaults) == len(arguments), (path, command.name)
+            assert "json_file" in [argument.arg for argument in arguments], (path, command.name)
             for argument in arguments:
                 assert "|" not in ast.unparse(argument.annotation), (path, argument.arg)
     assert found == len(cli.VERBS) - 1 + 4  # convert has a command for each data set
@@ -72,6 +76,25 @@ def test_foreign_errors_are_not_hidden(monkeypatch):
     with pytest.raises(ZeroDivisionError):
         cli.main(["describe"])
     assert issubclass(XDRCDepthError, Exception)
+
+
+def test_a_file_that_cannot_be_written_is_named(tmp_path, capsys):
+    (tmp_path / "file").touch()
+    assert cli.main(["describe", "--json", str(tmp_path / "file" / "figures.json")]) == 1
+    error = capsys.readouterr().err
+    assert str(tmp_path / "file") in error and "Traceback" not in error
+
+
+def test_an_interrupted_command_says_so_and_exits_with_130(monkeypatch, capsys):
+    app = typer.Typer()
+
+    @app.command()
+    def wait():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("xd_rcdepth_ros.cli.describe.app", app)
+    assert cli.main(["describe"]) == 130
+    assert "xd-rcdepth describe: interrupted" in capsys.readouterr().err
 
 
 def test_describe_writes_the_figures(tmp_path):

@@ -53,12 +53,11 @@ def replay(
         monkeypatch.setattr("xd_rcdepth_ros.demo.content.read_answers", fake_answers)
         out = tmp_path / "out"
         arguments = ["--data", str(bag), "--model", str(demo_model), "--out", str(out)]
-        code = main(["demo", *arguments, "--device", "cpu"])
-        return (
-            code,
-            json.loads((out / "report.json").read_text()),
-            (out / "report.html").read_text(),
-        )
+        figures = tmp_path / "elsewhere" / "figures.json"
+        code = main(["demo", *arguments, "--device", "cpu", "--json", str(figures)])
+        report = json.loads((out / "report.json").read_text())
+        assert json.loads(figures.read_text()) == report
+        return code, report, (out / "report.html").read_text()
 
     return run
 

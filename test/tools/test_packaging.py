@@ -102,7 +102,7 @@ def test_the_same_source_gives_the_same_wheel(sdist, wheel, tmp_path):
 @pytest.fixture
 def drive(tmp_path):
     """Return a bag of one image with exact depth."""
-    camera = PinholeCamera.from_focal(160, 96, 120, 120, 80, 48, "camera_front")
+    camera = PinholeCamera.from_focal(160, 96, 700, 700, 80, 48, "camera_front")
     with DriveWriter(tmp_path / "drive") as writer:
         writer.image("front", 10**18, cv2.imencode(".jpg", np.full((96, 160, 3), 90))[1].tobytes())
         writer.camera_info("front", 10**18, camera)
@@ -115,7 +115,7 @@ def test_the_wheels_package_works_with_its_own_model_without_ros_and_extras(whee
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path / "site")
     cv2.imwrite(str(tmp_path / "image.png"), np.full((96, 160, 3), 90, np.uint8))
-    calibration = {"k": [[120, 0, 80], [0, 120, 48], [0, 0, 1]]}
+    calibration = {"k": [[700, 0, 80], [0, 700, 48], [0, 0, 1]]}
     mounting = [[0, -1, 0, 0], [0, 0, -1, 0], [1, 0, 0, 0], [0, 0, 0, 1]]
     content = {"camera": calibration, "camera_from_radar": mounting}
     (tmp_path / "calibration.yaml").write_text(yaml.safe_dump(content))
@@ -129,6 +129,7 @@ print(xd_rcdepth_ros.inference.shipped_model())
 sys.exit(main(["predict", "--image", "image.png", "--calibration", "calibration.yaml",
                "--out", "out", "--device", "cpu"])
          or main(["view", "drive", "--device", "cpu"])
+         or main(["evaluate", "--data", "drive", "--device", "cpu", "--json", "figures.json"])
          or main(["doctor", "--json", "doctor.json"]))
 """
     environment = {**os.environ, "PYTHONPATH": str(tmp_path / "site")}
@@ -139,6 +140,7 @@ sys.exit(main(["predict", "--image", "image.png", "--calibration", "calibration.
     assert np.load(tmp_path / "out/depth.npy").shape == (96, 160)
     page = (tmp_path / "view.html").read_text()
     assert "The bag holds no depth" in page and "MAE" in page
+    assert json.loads((tmp_path / "figures.json").read_text())["frames"] == 1
     findings = json.loads((tmp_path / "doctor.json").read_text())["findings"]
     assert {f["subject"]: f["level"] for f in findings}["ROS"] == "note"
 

@@ -18,7 +18,8 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 
-from xd_rcdepth_ros.cli.options import DEVICE, MODEL, RADAR_FIELDS, TOPICS
+from xd_rcdepth_ros.cli.options import DEVICE, JSON_FILE, MODEL, RADAR_FIELDS, TOPICS
+from xd_rcdepth_ros.cli.output import write_json
 from xd_rcdepth_ros.cli.progress import ProgressBar
 from xd_rcdepth_ros.demo.content import (
     Replay,
@@ -163,6 +164,7 @@ def demo(
     rate: Optional[float] = typer.Option(
         None, min=SLOWEST_RATE, max=1.0, help="Speed of the replay; measured if left out."
     ),
+    json_file: Optional[Path] = JSON_FILE,
 ) -> None:
     """Replay a drive through the depth node over real ROS 2, and write an illustrated report."""
     start_s = time.monotonic()
@@ -213,6 +215,8 @@ def demo(
         complaint = find_radar_complaint(out / "legs" / "0" / "launch.log")
         keep_logs(out, len(legs))
         path = write_report(out, page, findings.stills, summary)
+        if json_file is not None:
+            write_json(json_file, summary)
     for reason, count in details["frames_left_out"].items():
         steps.console.print(f"left out {count} x {reason}", style="yellow", markup=False)
     if not done.complete:

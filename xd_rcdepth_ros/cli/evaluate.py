@@ -16,6 +16,7 @@ from xd_rcdepth_ros.cli.options import (
     CAMERA,
     DEVICE,
     JSON_FILE,
+    MODEL,
     PRECISION,
     RADAR_FIELDS,
     SPLIT,
@@ -64,8 +65,8 @@ def sky_figures(sky: Mapping[str, Any]) -> str:
 
 @app.command(name="evaluate")
 def evaluate_model(
-    model: Path = typer.Option(..., help="Model file (.safetensors)."),
     data: Path = typer.Option(..., help="A bag, its storage file, or a folder of bags."),
+    model: Optional[Path] = MODEL,
     split: Optional[str] = SPLIT,
     json_file: Optional[Path] = JSON_FILE,
     report: Optional[Path] = typer.Option(

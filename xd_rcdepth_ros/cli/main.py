@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """xd-rcdepth <verb>: looks up the verb's file, and turns errors into exit statuses.
 
-Exit status: 0 done, 1 failed (the reason is on standard error), 2 bad usage.
+Exit status: 0 done, 1 failed (the reason is on standard error), 2 bad usage, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -38,7 +38,6 @@ EXTRAS = {
     "onnxruntime": "onnx",
     "openvino": "openvino",
     "tensorboardX": "train",
-    "torchmetrics": "train",
 }
 
 
@@ -81,6 +80,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         app = importlib.import_module(f"xd_rcdepth_ros.cli.{verb}").app
         app(rest, prog_name=f"xd-rcdepth {verb}")
     except SystemExit as end:
+        # What Ctrl-C ends with depends on the version of typer: 130 in silence, or 1.
+        if _is_interruption(end):
+            return _report_interruption(verb)
         return end.code if isinstance(end.code, int) else 1
     except XDRCDepthError as error:
         sys.stderr.write(f"xd-rcdepth {verb}: {error}\n")
@@ -94,10 +96,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
             f"'xd-rcdepth-ros[{extra}]'.\n"
         )
         return 1
+    except OSError as error:
+        if error.filename is None:
+            raise
+        sys.stderr.write(f"xd-rcdepth {verb}: {error.strerror}: {error.filename}\n")
+        return 1
     except KeyboardInterrupt:
-        sys.stderr.write(f"xd-rcdepth {verb}: interrupted\n")
-        return 130
+        return _report_interruption(verb)
     return 0
+
+
+def _is_interruption(error: BaseException | None) -> bool:
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__context__
+    return error is not None
+
+
+def _report_interruption(verb: str) -> int:
+    sys.stderr.write(f"xd-rcdepth {verb}: interrupted\n")
+    return 130
 
 
 if __name__ == "__main__":

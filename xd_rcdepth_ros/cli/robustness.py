@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.markdown import Markdown
 
-from xd_rcdepth_ros.cli.options import CAMERA, DEVICE, RADAR_FIELDS, SPLIT, TOPICS
+from xd_rcdepth_ros.cli.options import CAMERA, DEVICE, MODEL, RADAR_FIELDS, SPLIT, TOPICS
 from xd_rcdepth_ros.cli.output import print_left_out, write_json
 from xd_rcdepth_ros.cli.progress import ProgressBar
 from xd_rcdepth_ros.evaluation.data import RecordedFrames, describe_left_out
@@ -33,8 +33,8 @@ FAULT_NAMES = ", ".join(FAULTS)
 
 @app.command()
 def robustness(
-    model: Path = typer.Option(..., help="Model file (.safetensors)."),
     data: Path = typer.Option(..., help="A bag, its storage file, or a folder of bags."),
+    model: Optional[Path] = MODEL,
     out: Path = typer.Option(
         Path("robustness"), help="Folder for report.html and robustness.json, .md."
     ),
