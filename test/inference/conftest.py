@@ -13,12 +13,12 @@ from xd_rcdepth_ros.inference.backends.graph import to_openvino
 @pytest.fixture(scope="session")
 def convert() -> Callable[[nn.Module], Any]:
     """Return what gives a graph of a network for the test to keep; monkeypatch it where wanted."""
-    done: dict[float, Any] = {}
+    done: dict[tuple[float, bool], Any] = {}
 
-    def converted(network: nn.Module) -> Any:
-        key = float(sum(p.detach().double().sum() for p in network.parameters()))
+    def converted(network: nn.Module, halved: bool = False) -> Any:
+        key = float(sum(p.detach().double().sum() for p in network.parameters())), halved
         if key not in done:
-            done[key] = to_openvino(network)
+            done[key] = to_openvino(network, halved)
         return done[key].clone()
 
     return converted

@@ -23,6 +23,7 @@ from xd_rcdepth_ros.geometry import (
 from xd_rcdepth_ros.inference import DepthEstimator
 from xd_rcdepth_ros.inference.backends import BACKENDS, agreement, checked, choose_backend
 from xd_rcdepth_ros.inference.backends.agreement import TOLERANCES, compare, made_up_frame
+from xd_rcdepth_ros.inference.backends.graph import takes_halved
 from xd_rcdepth_ros.inference.backends.model_file import ModelFile
 from xd_rcdepth_ros.inference.backends.onnx import OnnxBackend
 from xd_rcdepth_ros.inference.backends.openvino import OpenVINOBackend
@@ -57,7 +58,7 @@ def make(convert):
 
     def backend(name, model):
         if name == "openvino":
-            return OpenVINOBackend(convert(model), "fp32", threads=1)
+            return OpenVINOBackend(convert(model, takes_halved(model)), "fp32", threads=1)
         return OnnxBackend.from_network(model, CPU, threads=1)
 
     def make(name, model=None):
@@ -133,6 +134,36 @@ def test_the_teacher_runs_too(make, name):
     backend, twin = make(name, model), TorchBackend(model, CPU)
     agreement.check_agreement(backend, twin, (64, 96))
     agreement.check_agreement(backend, twin, (96, 64))
+
+
+@needs("openvino")
+def test_openvino_compiles_for_the_first_grids_and_once_for_all_others(convert, monkeypatch):
+    import xd_rcdepth_ros.inference.backends.openvino as module
+
+    compiled = []
+
+    def compile_model(model, *how):
+        compiled.append(model.inputs[0].partial_shape.is_dynamic)
+        return module_compile(model, *how)
+
+    module_compile = module.compile_model
+    graph = convert(network())
+    backend = OpenVINOBackend(graph, "fp32", 1, grids=2)
+    monkeypatch.setattr(module, "compile_model", compile_model)
+    sizes = [(64, 96), (96, 64), (64, 128), (64, 96), (96, 96)]
+    outputs = [backend.run(*made_up_frame(*size)) for size in sizes]
+    assert compiled == [False, False, True]
+    for size, output in zip(sizes, outputs, strict=True):
+        expected = OpenVINOBackend(graph, "fp32", 1, grids=0).run(*made_up_frame(*size))
+        np.testing.assert_allclose(output, expected, rtol=1e-3, atol=1e-3)
+
+
+@needs("openvino")
+def test_a_graph_without_the_halving_says_the_same(convert):
+    backends = [OpenVINOBackend(convert(network(), halved), "fp32", 1) for halved in (False, True)]
+    for image, radar in frames((96, 160)):
+        whole, halved = (backend.run(image, radar) for backend in backends)
+        np.testing.assert_allclose(whole, halved, rtol=1e-4, atol=1e-4)
 
 
 @needs("openvino")

@@ -65,7 +65,9 @@ def loaded_before(model_file, graphs):
 def conversions(model_file, convert, monkeypatch):
     """How often a network was converted."""
     done = []
-    monkeypatch.setattr(checked, "to_openvino", lambda network: done.append(1) or convert(network))
+    monkeypatch.setattr(
+        checked, "to_openvino", lambda *asked, **how: done.append(1) or convert(*asked, **how)
+    )
     return done
 
 
@@ -117,7 +119,9 @@ def test_an_unusable_cache_is_made_anew_and_said(
     else:
         monkeypatch.setattr(graph_cache, "FORMAT", graph_cache.FORMAT + 1)
     made = load(model_file)
-    expected = "format 1 and not 2" if damage == "other version" else "cut short or damaged"
+    expected = "cut short or damaged"
+    if damage == "other version":
+        expected = f"format {graph_cache.FORMAT - 1} and not {graph_cache.FORMAT}"
     assert "graph made anew" in made.note and expected in made.note
     assert len(conversions) == 1
     new_process(monkeypatch)

@@ -3,6 +3,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import yaml
@@ -13,7 +14,7 @@ from xd_rcdepth_ros.network import Student, StudentConfig
 from xd_rcdepth_ros.network.daspp import PointwiseDASPP
 from xd_rcdepth_ros.network.film import FiLM
 from xd_rcdepth_ros.network.mobilenet import TAP_CHANNELS, TAP_STRIDES, MobileNetV2Encoder
-from xd_rcdepth_ros.network.raster_pooling import halve_raster
+from xd_rcdepth_ros.network.raster_pooling import halve_raster, halve_raster_array
 
 LIRCDEPTH_PARAMETERS = 12_645_228
 CONFIG_FILE = Path(__file__).parents[2] / "config/distill/student.yaml"
@@ -54,6 +55,16 @@ def test_halved_raster_keeps_the_nearest_return_of_four_pixels_with_all_its_chan
     raster[0, :, 2, 3] = torch.tensor([30.0, -3.0])  # alone
     expected = torch.tensor([[[[10.0, 0], [0, 30]], [[2.0, 0], [0, -3]]]])
     torch.testing.assert_close(halve_raster(raster), expected)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.02, 0.5, 1.0])
+def test_an_array_is_halved_as_a_tensor_is(share):
+    rng = np.random.default_rng(0)
+    raster = rng.normal(size=(4, 32, 48)).astype(np.float32)
+    raster[0] = rng.integers(1, 9, (32, 48))  # many that are as near as each other
+    raster[:, rng.random((32, 48)) >= share] = 0
+    expected = halve_raster(torch.from_numpy(raster)[None])[0].numpy()
+    np.testing.assert_array_equal(halve_raster_array(raster), expected)
 
 
 @pytest.mark.parametrize(("height", "width"), [(32, 32), (96, 160), (64, 128)])

@@ -37,4 +37,4 @@ def earlier_layout(threads: int = 0, cached_only: bool = False) -> OpenVINOBacke
         cache.store(graph, {})
     else:
         graph = cached[0]
-    return OpenVINOBackend(graph, "fp32", threads)
+    return OpenVINOBackend(graph, "fp32", threads, grids=0)  # as it ran then

@@ -185,8 +185,11 @@ class Student(nn.Module):
         return predict(self.head(x), self.config.max_depth_m, tap, upscale=2.0)
 
     def fuse(self, image: Tensor, radar: Tensor) -> list[Tensor]:
-        """Return the five fused maps, finest first, of an image and a radar raster."""
-        if self.config.radar_stride == 2:
+        """Return the five fused maps, finest first, of an image and a radar raster.
+
+        With ``radar_stride`` 2 the raster may have been halved already.
+        """
+        if self.config.radar_stride == 2 and radar.shape[-2:] == image.shape[-2:]:
             radar = halve_raster(radar)
         radar = self.radar_stem(radar * self.radar_scale)
         image = (image - self.image_mean) / self.image_std

@@ -11,7 +11,12 @@ import torch
 
 from xd_rcdepth_ros.errors import CheckpointError, ConfigurationError, DeviceError
 from xd_rcdepth_ros.inference.backends.agreement import check_agreement, check_precision
-from xd_rcdepth_ros.inference.backends.graph import METADATA, openvino_core, to_openvino
+from xd_rcdepth_ros.inference.backends.graph import (
+    METADATA,
+    openvino_core,
+    takes_halved,
+    to_openvino,
+)
 from xd_rcdepth_ros.inference.backends.graph_cache import GraphCache
 from xd_rcdepth_ros.inference.backends.model_file import ModelFile
 from xd_rcdepth_ros.inference.backends.openvino import OpenVINOBackend, computes_in
@@ -81,7 +86,8 @@ class CheckedGraph:
         self._cache = GraphCache(model.sha256)
         cached = self._cache.load()
         if cached is None:
-            self.graph = to_openvino(model.network())
+            network = model.network()
+            self.graph = to_openvino(network, halved=takes_halved(network))
             found = check_agreement(
                 OpenVINOBackend(self.graph), model.twin(torch.device("cpu")), size
             )

@@ -20,6 +20,7 @@ from xd_rcdepth_ros.inference.backends.base import import_runtime
 from xd_rcdepth_ros.network import STRIDE
 
 INPUTS, OUTPUT = ("image", "radar"), "depth"
+HALVED = "radar_halved"  # name of the radar input that takes a raster of half the resolution
 METADATA = "xd_rcdepth"  # under which a file for another runtime says what it is
 # Traced at this grid, height and width; they stay free in the graph.
 _TRACE_SIZE = (2 * STRIDE, 3 * STRIDE)
@@ -43,11 +44,12 @@ class FrameNetwork(nn.Module):
 
 
 def example_inputs(
-    network: nn.Module, size: tuple[int, int] = _TRACE_SIZE
+    network: nn.Module, size: tuple[int, int] = _TRACE_SIZE, halved: bool = False
 ) -> tuple[Tensor, Tensor]:
     """Return empty inputs of a network's :class:`FrameNetwork` on the CPU."""
     channels = int(network.config.radar_channels)  # type: ignore[union-attr, arg-type]
-    return torch.zeros(1, *size, 3, dtype=torch.uint8), torch.zeros(1, channels, *size)
+    height, width = (n // 2 if halved else n for n in size)
+    return torch.zeros(1, *size, 3, dtype=torch.uint8), torch.zeros(1, channels, height, width)
 
 
 @contextmanager
@@ -58,26 +60,38 @@ def _quiet() -> Iterator[None]:
         yield
 
 
-def _frozen(network: nn.Module) -> Any:
+def _frozen(network: nn.Module, inputs: tuple[Tensor, Tensor]) -> Any:
     """Return the TorchScript graph with batch normalisation folded into the convolutions."""
     module = FrameNetwork(network).eval()
     with _quiet(), torch.no_grad():
-        traced = torch.jit.trace(module, example_inputs(network), check_trace=False)
+        traced = torch.jit.trace(module, inputs, check_trace=False)
         return torch.jit.freeze(traced, optimize_numerics=True)
 
 
-def to_openvino(network: nn.Module) -> Any:
+def takes_halved(network: nn.Module) -> bool:
+    """Return whether a network begins by halving its radar raster."""
+    return getattr(network.config, "radar_stride", 1) == 2
+
+
+def to_openvino(network: nn.Module, halved: bool = False) -> Any:
     """Return the network, on the CPU, as an ``openvino.Model`` with free height and width.
+
+    Args:
+        network: Student or teacher.
+        halved: The radar input, then named ``radar_halved``, takes the raster of half the
+            resolution that such a network makes of its input: a graph does that slowly.
 
     Raises:
         DeviceError: OpenVINO is not installed.
     """
     openvino = import_openvino()
+    inputs = example_inputs(network, halved=halved)
     with _quiet():
-        model = openvino.convert_model(_frozen(network), example_input=example_inputs(network))
+        model = openvino.convert_model(_frozen(network, inputs), example_input=inputs)
     channels = int(network.config.radar_channels)  # type: ignore[union-attr, arg-type]
     model.reshape({0: [1, -1, -1, 3], 1: [1, channels, -1, -1]})
-    for port, name in zip((*model.inputs, *model.outputs), (*INPUTS, OUTPUT), strict=True):
+    names = (INPUTS[0], HALVED if halved else INPUTS[1], OUTPUT)
+    for port, name in zip((*model.inputs, *model.outputs), names, strict=True):
         port.get_tensor().set_names({name})
     return model
 

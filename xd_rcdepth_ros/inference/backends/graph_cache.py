@@ -26,7 +26,7 @@ import xd_rcdepth_ros
 from xd_rcdepth_ros.inference.backends.graph import import_openvino, openvino_core
 from xd_rcdepth_ros.inference.processor import processor_name
 
-FORMAT = 1  # raised whenever the graph of the same weights changes
+FORMAT = 2  # raised whenever the graph of the same weights changes
 _HEADER = "xd_rcdepth_graph"
 
 

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xd_rcdepth_ros.errors import DeviceError
-from xd_rcdepth_ros.inference.backends.graph import openvino_core
+from xd_rcdepth_ros.inference.backends.graph import HALVED, import_openvino, openvino_core
+from xd_rcdepth_ros.network.raster_pooling import halve_raster_array
 
 _TYPES = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
 _CAPABILITIES = {"fp32": "FP32", "bf16": "BF16", "fp16": "FP16", "int8": "INT8"}
@@ -63,14 +64,16 @@ def compile_model(model: Any, precision: str, threads: int = 0) -> Any:
 class OpenVINOBackend:
     """Runs a network by OpenVINO; see :class:`~xd_rcdepth_ros.inference.backends.Backend`.
 
-    One graph serves every grid: a new height or width costs its first frame some memory planning,
-    and no compilation.
+    The graph is compiled for each grid by itself: with sizes that are known it takes a quarter less
+    time than with free ones, and less memory. One compilation takes half a second. Grids beyond
+    the first few share one that is compiled with free sizes.
 
     Args:
         model: An ``openvino.Model`` of ``graph.to_openvino``.
         precision: ``fp32``, ``bf16`` or ``fp16``; ``int8`` for a quantised graph, whose other
             layers run in bf16 if the CPU computes in it.
         threads: CPU threads; 0 leaves the number to OpenVINO.
+        grids: Compile for so many grids by themselves.
 
     Raises:
         DeviceError: OpenVINO is not installed, or this CPU does not compute in that precision.
@@ -79,18 +82,48 @@ class OpenVINOBackend:
     name = "openvino"
     device = "cpu"
 
-    def __init__(self, model: Any, precision: str = "fp32", threads: int = 0) -> None:
-        compiled = compile_model(model, precision, threads)
+    def __init__(
+        self, model: Any, precision: str = "fp32", threads: int = 0, grids: int = 3
+    ) -> None:
+        self._model, self._asked, self._grids = model, (precision, threads), grids
+        compiled = compile_model(_smallest_model(), precision, threads)
         self.threads = int(compiled.get_property("INFERENCE_NUM_THREADS"))
         used = compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
         runs_in = next((name for name, type_ in _TYPES.items() if type_ == used), used)
         # Of a quantised graph the hint says what its other layers run in.
         self.precision = precision if precision == "int8" else runs_in
-        self._request = compiled.create_infer_request()
+        self._halved = HALVED in model.inputs[1].get_names()
+        self._requests: dict[tuple[int, ...], Any] = {}
 
     def run(self, image: NDArray[np.uint8], radar: NDArray[np.float32]) -> NDArray[np.float32]:
         """Estimate depth; inputs and output as in ``Backend.run``."""
-        inputs = [np.ascontiguousarray(image)[None], np.ascontiguousarray(radar)[None]]
+        if self._halved:
+            radar = halve_raster_array(radar)
+        inputs: list[NDArray[Any]] = [
+            np.ascontiguousarray(image)[None],
+            np.ascontiguousarray(radar)[None],
+        ]
         # The output is copied: the request writes the next frame's into the same memory.
-        result = self._request.infer(inputs, share_inputs=True)
+        result = self._request(inputs).infer(inputs, share_inputs=True)
         return np.array(result[0][0], np.float32)
+
+    def _request(self, inputs: list[NDArray[Any]]) -> Any:
+        """Return what computes inputs of this size, compiled when the size first comes."""
+        height, width = inputs[0].shape[1:3]
+        grid: tuple[int, ...] = (height, width)
+        if grid not in self._requests:
+            if len(self._requests.keys() - {()}) < self._grids:
+                model = self._model.clone()
+                model.reshape({number: list(array.shape) for number, array in enumerate(inputs)})
+            else:
+                grid, model = (), self._model
+        if grid not in self._requests:
+            self._requests[grid] = compile_model(model, *self._asked).create_infer_request()
+        return self._requests[grid]
+
+
+def _smallest_model() -> Any:
+    """Return a graph of one operation, which tells what a compilation chooses."""
+    openvino = import_openvino()
+    value = openvino.opset13.parameter([1], np.float32)
+    return openvino.Model([openvino.opset13.relu(value)], [value])
