@@ -2,7 +2,7 @@
 # make demo    see depth: a synthetic drive through real ROS 2 processes, report in out/demo
 # make test    set up, lint, type-check and test everything
 # make setup   the environment alone; called by the others, done once
-# make benchmark  latency and throughput on this machine, in out/benchmark
+# make benchmark  latency and throughput on this machine, and on its GPU, in out/benchmark
 # make soak    random faults against the running node for MINUTES=20, report in out/soak
 # make newcomer  README's commands in a fresh Debian 12 (needs root and debootstrap)
 # make compat  the tests that need no ROS, with the versions of Ubuntu 22.04 and 24.04
@@ -43,6 +43,9 @@ demo: setup
 
 benchmark: setup
 	@$(ENTER) && xd-rcdepth benchmark --json $(OUT)/benchmark/report.json --report $(OUT)/benchmark
+	@$(ENTER) && if python -c 'import sys, torch; sys.exit(not torch.cuda.is_available())'; then \
+	    xd-rcdepth benchmark --device cuda --json $(OUT)/benchmark/gpu.json --report $(OUT)/benchmark/gpu; \
+	else echo "PyTorch sees no CUDA device: nothing was measured on a GPU"; fi
 
 soak: setup
 	@$(ENTER) && python test/faults/soak.py --minutes $(MINUTES) --seed $(SEED) --out $(OUT)/soak

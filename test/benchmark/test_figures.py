@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The benchmark's figures from known measurements, worked out by hand."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,7 @@ from xd_rcdepth_ros.benchmark.compute import roofline
 from xd_rcdepth_ros.benchmark.node import summarise
 from xd_rcdepth_ros.benchmark.raster import radar_sweep
 from xd_rcdepth_ros.benchmark.report import benchmark_page, compare, summary_lines
+from xd_rcdepth_ros.benchmark.run import ON_CPU, Plan, run_benchmark
 from xd_rcdepth_ros.geometry import PinholeCamera, rasterize_radar
 
 MS = 1_000_000
@@ -100,6 +103,15 @@ def test_charts_and_lines_show_what_was_measured():
     node_alone = "\n".join(summary_lines({"node": result["node"]}))  # --parts node
     assert node_alone in lines.replace(" (bare network 25.0)", "") and node_alone
     assert summary_lines({}) == [] and not benchmark_page({}).sections[0].charts
+
+
+def test_what_knows_the_cpu_alone_is_left_out_on_a_gpu():
+    plan = Plan(
+        Path("student.safetensors"), [], True, "cuda", ((64, 96),), 1, 0, ON_CPU, quick=False
+    )
+    result = run_benchmark(plan)
+    assert set(result["left_out"]) == set(ON_CPU) == {"earlier", "roofline", "start"}
+    assert all("the device is cuda" in why for why in result["left_out"].values())
 
 
 def test_the_returns_of_the_raster_benchmark_fall_into_the_image():

@@ -24,6 +24,7 @@ from xd_rcdepth_ros.inference.backends.agreement import made_up_frame
 from xd_rcdepth_ros.network import Student, build_model, read_header
 
 PARTS = ("network", "earlier", "roofline", "raster", "start", "node")
+ON_CPU = ("earlier", "roofline", "start")  # parts that know no other device
 FLOATING = ("fp32", "bf16", "fp16")
 QUICK_S = 46.0
 """A quick run leaves out what would not end within this time, seconds."""
@@ -37,7 +38,7 @@ class Plan:
         model: Model file.
         backends: (backend, precision); the first is what the others are compared with.
         must_have: Fail if one of them cannot be used, instead of leaving it out.
-        device: Device of the backends.
+        device: Device of the backends: ``cpu``, ``cuda`` or ``cuda:<n>``.
         sizes: Height and width of the grids; the first is that of the other parts.
         frames: Frames of each backend and size.
         threads: CPU threads; 0 leaves the number to the backend.
@@ -74,6 +75,9 @@ class _Run:
     def attempt(self, part: str, needs_s: float, work: Callable[[], None]) -> None:
         """Do a part, if it was asked for and there is time; what fails is left out."""
         if part not in self.plan.parts:
+            return
+        if part in ON_CPU and self.plan.device != "cpu":
+            self.left_out[part] = f"it is of the CPU, and the device is {self.plan.device}"
             return
         if self.left_s < needs_s:
             self.left_out[part] = f"it takes about {needs_s:g} s, and {self.left_s:.0f} s are left"

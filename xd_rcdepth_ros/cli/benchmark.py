@@ -23,6 +23,7 @@ from xd_rcdepth_ros.cli.output import write_json
 from xd_rcdepth_ros.errors import ConfigurationError, XDRCDepthError
 from xd_rcdepth_ros.inference import shipped_model
 from xd_rcdepth_ros.inference.backends import BACKENDS
+from xd_rcdepth_ros.inference.device import select_device
 from xd_rcdepth_ros.inference.processor import processor_name
 from xd_rcdepth_ros.network import STRIDE
 from xd_rcdepth_ros.report.page import write_page
@@ -30,6 +31,7 @@ from xd_rcdepth_ros.report.page import write_page
 app = typer.Typer(add_completion=False)
 ALL = ("openvino:fp32", "openvino:bf16", "openvino:int8", "torch:fp32", "torch:bf16", "onnx:fp32")
 QUICK = ALL[:3]
+ON_GPU = ("torch:fp32", "torch:fp16", "torch:bf16", "onnx:fp32", "onnx:fp16")
 SIZES = ((352, 704), (192, 640), (256, 448), (448, 800))
 
 
@@ -58,7 +60,7 @@ def benchmark(
         None,
         help="torch, openvino, onnx or auto, with :fp32, :bf16, :fp16 or :int8 if wanted; may be "
         "given several times. The first is what the others are compared with. All that this "
-        "machine has, if left out.",
+        "device has, if left out.",
     ),
     device: str = typer.Option("cpu", help="auto, cpu, cuda or cuda:<n>."),
     size: Optional[tuple[int, int]] = typer.Option(
@@ -92,11 +94,13 @@ def benchmark(
         raise ConfigurationError(f"parts are {parts!r}; {unknown} is none of {list(PARTS)}.")
     old = _read(against) if against is not None else {}
     console = Console(stderr=True)
+    target = select_device(device)
+    usual = ON_GPU if target.type == "cuda" else QUICK if quick else ALL
     plan = Plan(
         model=model or shipped_model(),
-        backends=split(list(backend or (QUICK if quick else ALL))),
+        backends=split(backend or usual),
         must_have=bool(backend),
-        device=device,
+        device=str(target),
         sizes=(size,) if size else SIZES[:1] if quick else SIZES,
         frames=min(frames, 10) if quick else frames,
         threads=threads,

@@ -18,7 +18,7 @@ from xd_rcdepth_ros import __version__
 from xd_rcdepth_ros.cli.options import DEVICE, JSON_FILE, MODEL
 from xd_rcdepth_ros.cli.output import write_json
 from xd_rcdepth_ros.inference import share_folder
-from xd_rcdepth_ros.inference.installation import Finding, find_backend, find_packages
+from xd_rcdepth_ros.inference.installation import Finding, find_backend, find_gpus, find_packages
 from xd_rcdepth_ros.ros_environment import fast_dds_profile
 
 app = typer.Typer(add_completion=False)
@@ -87,6 +87,7 @@ def doctor(
     findings = [
         Finding("version", "ok", f"xd_rcdepth_ros {__version__}"),
         find_packages(),
+        find_gpus(),
         find_backend(model, device),
         *find_graph(named, seconds),
     ]

@@ -339,7 +339,8 @@ class DepthEstimator:
 
     def describe(self) -> Mapping[str, Any]:
         """Return the identity of what runs, for logs and diagnostics."""
-        return {**self.info.describe(), "grid_changes": self.grid_changes}
+        note = "; ".join(filter(None, (self.info.backend_note, self.backend.note)))
+        return {**self.info.describe(), "backend_note": note, "grid_changes": self.grid_changes}
 
 
 def _usual_grid(header: ModelHeader) -> tuple[int, int]:

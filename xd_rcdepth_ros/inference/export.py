@@ -44,7 +44,7 @@ CONTRACT = {
 class _ProgramBackend:
     """A ``torch.export`` program as a backend, to be checked like the others."""
 
-    name, device, precision, threads = "torch_export", "cpu", "fp32", 0
+    name, device, precision, threads, note = "torch_export", "cpu", "fp32", 0, ""
 
     def __init__(self, path: Path) -> None:
         self._module = torch.export.load(path).module()

@@ -11,7 +11,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
 
-from xd_rcdepth_ros.errors import XDRCDepthError
+import torch
+
+from xd_rcdepth_ros.errors import DeviceError, XDRCDepthError
+from xd_rcdepth_ros.inference.backends.base import import_runtime
 from xd_rcdepth_ros.inference.estimator import DepthEstimator
 
 # Distribution on PyPI -> what cannot be done without it; empty for what the package needs itself.
@@ -62,6 +65,19 @@ def find_packages(version_of: Callable[[str], str] = version) -> Finding:
     return Finding("packages", "ok", text)
 
 
+def find_gpus() -> Finding:
+    """Return which GPUs PyTorch sees, and the providers that ONNX Runtime offers."""
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    names = [f"cuda:{n} {torch.cuda.get_device_name(n)}" for n in range(count)]
+    text = f"PyTorch {torch.__version__} sees {', '.join(names) or 'no CUDA device'}"
+    try:
+        offered = import_runtime("onnx", "onnxruntime").get_available_providers()
+        text += f"; ONNX Runtime offers {', '.join(offered)}"
+    except DeviceError:
+        pass  # find_packages tells that it is not installed
+    return Finding("gpus", "ok" if names else "note", text)
+
+
 def find_backend(model: Path | None, device: str) -> Finding:
     """Return what would run a model here, and why: it is loaded as the node does it.
 
@@ -70,12 +86,13 @@ def find_backend(model: Path | None, device: str) -> Finding:
         device: As for ``DepthEstimator.load``.
     """
     try:
-        info = DepthEstimator.load(model, device=device).info
+        estimator = DepthEstimator.load(model, device=device)
     except XDRCDepthError as error:
         return Finding("backend", "problem", str(error))
+    info = estimator.info
     return Finding(
         "backend",
         "ok",
         f"{info.identity} runs on {info.device} by {info.backend} in {info.precision} "
-        f"({os.cpu_count()} CPU cores); {info.backend_note}",
+        f"({os.cpu_count()} CPU cores); {estimator.describe()['backend_note']}",
     )

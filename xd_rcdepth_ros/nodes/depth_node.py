@@ -111,7 +111,7 @@ class DepthNode(LifecycleNode):
         self.get_logger().info(
             f"loaded {info.identity} ({info.parameters / 1e6:.2f} M weights) on {info.device} by "
             f"{info.backend} in {info.precision}; warm-up took {time.monotonic() - start_s:.1f} s; "
-            f"backend {info.backend_note}"
+            f"backend {estimator.describe()['backend_note']}"
         )
         return super().on_configure(state)
 

@@ -21,12 +21,14 @@ class Backend(Protocol):
         device: Device really in use, such as ``cpu`` or ``cuda:0``.
         precision: Number format really in use: ``fp32``, ``bf16`` or ``fp16``.
         threads: CPU threads in use; 0 where the runtime does not tell.
+        note: What else is worth knowing of how it runs, in words; a new grid may change it.
     """
 
     name: str
     device: str
     precision: str
     threads: int
+    note: str
 
     def run(self, image: NDArray[np.uint8], radar: NDArray[np.float32]) -> NDArray[np.float32]:
         """Estimate depth.

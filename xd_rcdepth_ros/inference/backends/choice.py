@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import torch
 
 from xd_rcdepth_ros.errors import CheckpointError, ConfigurationError, DeviceError, XDRCDepthError
-from xd_rcdepth_ros.inference.backends.agreement import check_agreement
 from xd_rcdepth_ros.inference.backends.base import Backend
 from xd_rcdepth_ros.inference.backends.checked import openvino_backend
+from xd_rcdepth_ros.inference.backends.cuda import cuda_backend
+from xd_rcdepth_ros.inference.backends.cuda_device import CudaDevice
 from xd_rcdepth_ros.inference.backends.model_file import ModelFile
-from xd_rcdepth_ros.inference.backends.onnx import OnnxBackend
+from xd_rcdepth_ros.inference.backends.onnx import onnx_backend
 from xd_rcdepth_ros.inference.backends.torch import TorchBackend
 from xd_rcdepth_ros.inference.device import select_device, select_precision
 
@@ -84,10 +85,11 @@ def choose_backend(
             raise ConfigurationError(
                 "backend 'torch' does not run in int8. Use backend 'openvino' or other precision."
             )
-        chosen = select_precision(precision, target)
-        if chosen == "fp32":
-            made = model.twin(target, threads)
-        else:
+        made: Backend = model.twin(target, threads)
+        if target.type == "cuda":
+            made, found = cuda_backend(model, CudaDevice(target), precision, size)
+            note += found
+        elif (chosen := select_precision(precision, target)) != "fp32":
             made = TorchBackend(model.network(), target, chosen, threads)
         return Choice(made, note)
     return _accelerated(model, backend, target, precision, threads, size)
@@ -113,18 +115,17 @@ def _accelerated(
             f"backend 'openvino' runs on the CPU, but device is {str(device)!r}. Use device 'cpu', "
             "or backend 'torch' or 'onnx'."
         )
-    if name == "onnx" and precision not in ("auto", "fp32"):
+    if name == "onnx" and precision not in ("auto", "fp32", "fp16"):
         raise ConfigurationError(
-            f"backend 'onnx' runs in fp32, but precision is {precision!r}. Use precision 'fp32', "
-            "or backend 'torch' or 'openvino'."
+            f"backend 'onnx' runs in fp32, or by TensorRT in fp16, but precision is {precision!r}."
+            " Use one of these, or backend 'torch' or 'openvino'."
         )
     try:
         backend: Backend
         if name == "openvino":
             backend, found = openvino_backend(model, precision, threads, size)
         else:
-            backend = OnnxBackend.from_network(model.network(), device, threads)
-            found = str(check_agreement(backend, model.twin(device), size))
+            backend, found = onnx_backend(model, device, precision, threads, size)
     except XDRCDepthError:
         raise
     except Exception as error:  # a runtime may throw anything

@@ -6,6 +6,7 @@ A runtime that has its own graph in the cache needs no weights in PyTorch; salie
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -67,5 +68,7 @@ class ModelFile:
         network = self.network()
         with self._lock:
             if device not in self._twins:
-                self._twins[device] = TorchBackend(network, device, threads=threads)
+                # A backend moves its network to the device; this one stays on the CPU.
+                own = network if device.type == "cpu" else copy.deepcopy(network)
+                self._twins[device] = TorchBackend(own, device, threads=threads)
             return self._twins[device]

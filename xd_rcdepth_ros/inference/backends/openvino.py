@@ -80,7 +80,7 @@ class OpenVINOBackend:
     """
 
     name = "openvino"
-    device = "cpu"
+    device, note = "cpu", ""
 
     def __init__(
         self, model: Any, precision: str = "fp32", threads: int = 0, grids: int = 3

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The network in PyTorch, on a CPU or GPU: the reference, and the one that gives gradients."""
+"""The network in PyTorch, plainly: the reference, and the one that gives gradients."""
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -27,7 +26,7 @@ class TorchBackend:
         model: The network; it may be run in another thread too, for saliency.
     """
 
-    name = "torch"
+    name, note = "torch", ""
 
     def __init__(
         self, model: nn.Module, device: torch.device, precision: str = "fp32", threads: int = 0
@@ -40,17 +39,11 @@ class TorchBackend:
         model = model.eval().requires_grad_(False).to(device)
         # mypy's stubs lack the overload that takes a memory format alone.
         self.model: Any = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._stream: torch.cuda.Stream | None = None
-        if device.type == "cuda":
-            # Depth has a stream of its own, so it never waits for the kernels of the saliency.
-            torch.cuda.synchronize(device)  # the weights have arrived before it starts
-            self._stream = torch.cuda.Stream(device, priority=-1)
 
     def run(self, image: NDArray[np.uint8], radar: NDArray[np.float32]) -> NDArray[np.float32]:
         """Estimate depth; inputs and output as in ``Backend.run``."""
-        with torch.inference_mode(), self._on_own_stream(), self.autocast():
+        with torch.inference_mode(), self.autocast():
             output = self.model(*self.upload(image, radar))[0].float()
-            # .cpu() waits for this stream alone.
             return np.asarray(output.cpu().numpy())
 
     @property
@@ -58,20 +51,12 @@ class TorchBackend:
         """Channels of the radar raster that the network expects."""
         return int(self.model.config.radar_channels)
 
-    def in_precision(self, precision: str) -> TorchBackend:
-        """Return a backend of the same weights in another precision."""
-        return TorchBackend(self.model, self._device, precision)
-
     def upload(
         self, image: NDArray[np.uint8], radar: NDArray[np.float32]
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Move the inputs to the device: bytes travel, floats are made there."""
-        pixels = torch.from_numpy(np.ascontiguousarray(image))
-        raster = torch.from_numpy(radar)
-        if self._device.type == "cuda":
-            pixels, raster = pixels.pin_memory(), raster.pin_memory()
-        pixels = pixels.to(self._device, non_blocking=True)
-        raster = raster.to(self._device, non_blocking=True)
+        pixels = torch.from_numpy(np.ascontiguousarray(image)).to(self._device)
+        raster = torch.from_numpy(radar).to(self._device)
         layout = torch.channels_last
         return (
             pixels.permute(2, 0, 1)[None].float().div(255).contiguous(memory_format=layout),
@@ -85,6 +70,3 @@ class TorchBackend:
         return torch.autocast(
             self._device.type, dtype=dtype if enabled else torch.bfloat16, enabled=enabled
         )
-
-    def _on_own_stream(self) -> AbstractContextManager[Any]:
-        return nullcontext() if self._stream is None else torch.cuda.stream(self._stream)

@@ -54,8 +54,9 @@ class NodeParameters(ParameterTable):
         "precision",
         "auto",
         "Number format of the network; auto is fp16 for PyTorch on a GPU, bf16 for openvino where "
-        "the CPU has it and road scenes keep their depth, else fp32. onnx runs in fp32 only, a CPU "
-        "never in fp16; int8 is for openvino, from the file that the command export wrote.",
+        "the CPU has it, both if road scenes keep their depth, else fp32. onnx runs in fp32, or by "
+        "TensorRT in fp16, a CPU never in fp16; int8 is for openvino, from the file that the "
+        "command export wrote.",
         change="unconfigured",
     )
     threads: int = parameter(
