@@ -104,10 +104,13 @@ def train(
         def report(progress: Progress) -> None:
             text = progress.message
             if progress.state != State.PREPARING:
+                latest, best = progress.validation_mae_m, progress.best_validation_mae_m
+                validated = ""
+                if latest == latest:  # NaN before the first validation
+                    validated = f"val MAE {latest:.3f} m (best {best:.3f})  "
                 text = (
-                    f"loss {progress.losses.get('total', float('nan')):.3f}  val MAE "
-                    f"{progress.validation_mae_m:.3f} m (best {progress.best_validation_mae_m:.3f})"
-                    f"  {progress.samples_per_s:.1f} samples/s"
+                    f"loss {progress.losses.get('total', float('nan')):.3f}  {validated}"
+                    f"{progress.samples_per_s:.1f} samples/s"
                 )
             bar.update(task, description=progress.state.value, completed=progress.step, text=text)
 

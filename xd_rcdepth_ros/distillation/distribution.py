@@ -41,7 +41,7 @@ class DistributionConfig:
         temperature_squared: Multiply by the temperature's square, as is usual for class scores.
         direction: ``teacher_student`` is KL(teacher || student); ``student_teacher`` the other.
         mask: ``all`` places, or only those where ground truth is ``valid``.
-        stride: Take every so manieth row and column only.
+        stride: Take every ``stride``-th row and column only.
     """
 
     bins: int = 80
