@@ -122,7 +122,7 @@ def plot(layouts: dict[str, dict[str, Any]], file: Path) -> None:
     for axes, chosen in zip(figure.subplots(1, len(SETS), squeeze=False)[0], SETS, strict=True):
         for name, row in layouts.items():
             x, y = row["median_ms"].get("bf16", row["median_ms"]["fp32"]), row["mae_m"][chosen]
-            axes.plot(x, y, "o", color="#d95f02" if name == "shipped" else "#1b6ca8")
+            axes.plot(x, y, "o", color="#d95f02" if name == "lean" else "#1b6ca8")
             axes.annotate(name.replace("_", " "), (x, y), xytext=(5, 5), textcoords="offset points")
         axes.margins(0.25)
         axes.set_xlabel("OpenVINO bf16, 352x704 [ms]")

@@ -173,7 +173,7 @@ def test_layouts(script, recordings, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "quantise", lambda file: "not tried")
     module.main()
     layouts = json.loads((tmp_path / "results.json").read_text())["layouts"]
-    assert list(layouts) == ["first", "shipped", "lean"]
+    assert list(layouts) == ["first", "second", "lean"]
     gmac = [row["gmac_352x704"] for row in layouts.values()]
     assert gmac == sorted(gmac, reverse=True) and gmac[-1] > 0
     assert all(8_620_000 < row["parameters"] < 8_890_000 for row in layouts.values())
