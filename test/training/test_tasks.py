@@ -157,3 +157,13 @@ def test_encoders_learn_at_a_rate_of_their_own(config):
     assert peaks[id(network.encoder.weight)] == peaks[id(network.encoder.bias)] == 0.25 * rate
     decays = {id(p): group["weight_decay"] for group in groups for p in group["params"]}
     assert decays[id(network.encoder.weight)] > 0 == decays[id(network.encoder.bias)]
+
+
+@pytest.mark.parametrize(
+    ("steps", "every", "interval"),
+    [(3200, 1600, 1600), (4150, 1150, 1037), (5, 2, 2), (7, 2, 1), (60, 500, 60), (1, 1, 1)],
+)
+def test_the_last_steps_are_validated(steps, every, interval):
+    schedule = ScheduleConfig(steps=steps, validate_every=every)
+    assert schedule.validation_interval == interval
+    assert steps % interval < steps / interval  # what is left is less than a step a validation

@@ -45,7 +45,7 @@ class ScheduleConfig:
         freeze_statistics: Keep the batch statistics of normalisation layers as they were loaded.
         teacher_fades: Share of the steps over which what the teacher says loses its weight, evenly
             down to 0; from then on it is not asked. 0 keeps the weight.
-        validate_every: Steps between validations.
+        validate_every: Steps between validations, about: the last steps are always validated.
         patience: Validations without improvement after which the run ends; 0 for never.
     """
 
@@ -62,6 +62,11 @@ class ScheduleConfig:
     teacher_fades: float = 0.0
     validate_every: int = 500
     patience: int = 0
+
+    @property
+    def validation_interval(self) -> int:
+        """Steps between validations, such that the last one comes with the last steps."""
+        return self.steps // max(1, round(self.steps / self.validate_every))
 
     def __post_init__(self) -> None:
         for key in ("steps", "batch_size", "validate_every"):

@@ -244,7 +244,7 @@ def _trainer(
         sync_batchnorm=processes > 1 and torch.cuda.is_available(),
         precision=config.precision,  # type: ignore[arg-type]
         max_epochs=1,  # one pass over all steps
-        val_check_interval=min(config.schedule.validate_every, config.schedule.steps),
+        val_check_interval=config.schedule.validation_interval,
         gradient_clip_val=config.schedule.gradient_clip,
         num_sanity_val_steps=0,
         use_distributed_sampler=False,
