@@ -143,9 +143,12 @@ def test_radar_clock_offset_live(live):
 
 
 def test_equal_stamps_image_first_live(live):
-    """The sweep of the image's own stamp is taken, though an older one is already there."""
+    """The sweep of the image's own stamp is taken, though an older one is already there.
+
+    It is waited for once the radar's period is known: other tests sent sweeps at other rates.
+    """
     offsets = []
-    for _ in range(12):
+    for _ in range(18):
         live.stamp_ns += NS // 15
         live.send("camera_info", live.info(live.stamp_ns))
         live.send("image", live.image(live.stamp_ns))
@@ -154,7 +157,7 @@ def test_equal_stamps_image_first_live(live):
         status = live.wait_for_stamp(live.stamp_ns)
         offsets += list(status.radar_offsets_s)[:1]
         time.sleep(0.05)
-    assert offsets[2:].count(0.0) >= 9  # a busy machine may be late now and then
+    assert offsets[8:].count(0.0) >= 9  # a busy machine may be late now and then
 
 
 def test_network_size_covers_the_image_live(start_node, rig):

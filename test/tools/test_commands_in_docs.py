@@ -40,6 +40,7 @@ RUN_BY = {
     "xd-rcdepth convert camvid": "test/datasets/test_camvid.py",
     "xd-rcdepth convert nuscenes": "test/datasets/test_convert_command.py",
     "xd-rcdepth convert zju": "test/datasets/test_zju.py",
+    "xd-rcdepth doctor": "test/ros/test_doctor.py",
     "xd-rcdepth evaluate": "test/evaluation/test_commands.py",
     "xd-rcdepth export": "test/cli/test_export.py",
     "xd-rcdepth predict": "test/evaluation/test_predict.py",
