@@ -5,7 +5,7 @@
 
 Batches are made up, the networks' weights random: neither changes the work. The kinds of step take
 turns, and processor time is taken, so other load on the machine hardly counts. ``before``
-is without the single precision of strided and 5x5 depthwise convolutions (``DepthwiseConv2d``).
+is without the single precision of strided, dilated and 5x5 depthwise ones (``DepthwiseConv2d``).
 Reading and augmenting frames is not part of it. Writes results.json and results.png beside this
 script.
 """

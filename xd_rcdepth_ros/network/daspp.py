@@ -49,7 +49,9 @@ class PointwiseDASPP(nn.Module):
         width = channels
         for dilation in dilations:
             reduce = pointwise_conv(width, 2 * growth)
-            self.branches.append(Chain(reduce, separable_conv(2 * growth, growth, dilation)))
+            self.branches.append(
+                nn.Sequential(reduce, separable_conv(2 * growth, growth, dilation))
+            )
             width += growth
         self.project = pointwise_conv(width, channels)
 

@@ -45,7 +45,7 @@ class ScheduleConfig:
         freeze_statistics: Keep the batch statistics of normalisation layers as they were loaded.
         teacher_fades: Share of the steps over which what the teacher says loses its weight, evenly
             down to 0; from then on it is not asked. 0 keeps the weight.
-        validate_every: Steps between validations, about: the last steps are always validated.
+        validate_every: Steps between validations, about; see ``validation_interval``.
         patience: Validations without improvement after which the run ends; 0 for never.
     """
 

@@ -85,11 +85,13 @@ def choose_backend(
             raise ConfigurationError(
                 "backend 'torch' does not run in int8. Use backend 'openvino' or other precision."
             )
-        made: Backend = model.twin(target, threads)
+        made: Backend
         if target.type == "cuda":
             made, found = cuda_backend(model, CudaDevice(target), precision, size)
             note += found
-        elif (chosen := select_precision(precision, target)) != "fp32":
+        elif (chosen := select_precision(precision, target)) == "fp32":
+            made = model.twin(target, threads)
+        else:
             made = TorchBackend(model.network(), target, chosen, threads)
         return Choice(made, note)
     return _accelerated(model, backend, target, precision, threads, size)
